@@ -1,0 +1,72 @@
+/** The configuration side of the vocabulary, decoded: canonical field names, checked values, defaults filled in. */
+
+export type Family = 'ipv4' | 'ipv6';
+export type Protocol = 'tcp' | 'udp' | 'sctp';
+export type ForwardingMethod = 'masq' | 'droute' | 'tunnel';
+
+export interface Persistence {
+  /** Seconds, 1 or more. */
+  readonly timeout: number;
+  /** Leading bits of the client address that count; absent = the whole address. */
+  readonly netmask?: number;
+}
+
+/** `services/<service>/frontend`: one virtual service per (family, protocol) with both an address and a port. */
+export interface Frontend {
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly tcp?: number;
+  readonly udp?: number;
+  readonly sctp?: number;
+  readonly fwmark?: number;
+  readonly scheduler?: string;
+  readonly schedulerFlags?: readonly string[];
+  readonly persistence?: Persistence;
+  readonly onePacket?: boolean;
+  readonly method?: ForwardingMethod;
+}
+
+/** `services/<service>/backends/<backend>` */
+export interface Backend {
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly tcp?: number;
+  readonly udp?: number;
+  readonly sctp?: number;
+  /** 0..65535; absent in the tree = 10. */
+  readonly weight: number;
+  readonly upperThreshold?: number;
+  readonly lowerThreshold?: number;
+  /** The Docker host that registered it, and the container's name. */
+  readonly host?: string;
+  readonly container?: string;
+}
+
+export interface RouteTunnel {
+  readonly type: 'ipip' | 'gue' | 'gre';
+  readonly port?: number;
+  readonly checksum?: boolean;
+}
+
+/** `routes/<route>`: how backends under a prefix are reached. */
+export interface Route {
+  /** Canonical CIDR (`10.1.0.0/16`, `2001:db8::/64`); absent = the default route of both families. */
+  readonly prefix?: string;
+  readonly gateway?: string;
+  /** Absent excludes the backends under the prefix. */
+  readonly ipvsMethod?: ForwardingMethod;
+  /** Higher wins among equal prefixes; absent in the tree = 0. */
+  readonly priority: number;
+  readonly tunnel?: RouteTunnel;
+}
+
+export interface Service {
+  readonly frontend?: Frontend;
+  readonly backends: ReadonlyMap<string, Backend>;
+}
+
+/** The tree of all sources merged. */
+export interface Config {
+  readonly services: ReadonlyMap<string, Service>;
+  readonly routes: ReadonlyMap<string, Route>;
+}

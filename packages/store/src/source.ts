@@ -1,0 +1,23 @@
+/**
+ * A source of configuration entries. Paths are relative to the source's prefix (`services/web/frontend`),
+ * values are the raw text; decoding is the model's.
+ */
+export interface Source {
+  /** Canonical URL, as problems, logs and `--filter-routes` name it: `etcd+http://h1:2379,h2:2379/clusterf`. */
+  readonly url: string;
+
+  /**
+   * Everything, then every change, until the signal aborts. The first event that carries data is always a
+   * snapshot. An unreachable source yields `unavailable` and is retried with backoff for ever: the stream
+   * never throws for an outside failure and never ends of itself.
+   */
+  events(signal: AbortSignal): AsyncIterable<SourceEvent>;
+}
+
+export type SourceEvent =
+  /** The whole tree, complete: what it lacks is gone. */
+  | { readonly type: 'snapshot'; readonly entries: ReadonlyMap<string, string> }
+  /** Changes since the last event, of one etcd transaction or one directory scan; `undefined` = deleted. */
+  | { readonly type: 'changes'; readonly changes: ReadonlyMap<string, string | undefined> }
+  /** Contact is lost; what was last read stays in force. A snapshot follows when it is back. */
+  | { readonly type: 'unavailable'; readonly error: Error };

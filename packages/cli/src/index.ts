@@ -1,1 +1,0 @@
-// filled by the package's first module

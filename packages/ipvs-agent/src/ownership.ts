@@ -1,0 +1,63 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+const FILE = 'owned.json';
+const State = z.object({ version: z.literal(1), virtualServices: z.array(z.string()) });
+
+/**
+ * Which virtual services are ours, by `virtualServiceKey`, remembered across restarts: what the tree dropped while
+ * the agent was away is still deleted, and what somebody else put into the kernel is not.
+ */
+export class Ownership {
+  readonly #file: string | undefined;
+  #owned: ReadonlySet<string>;
+
+  private constructor(file: string | undefined, owned: ReadonlySet<string>) {
+    this.#file = file;
+    this.#owned = owned;
+  }
+
+  /**
+   * Reads the state directory. A missing file is a first start; an unreadable or damaged one is reported and
+   * counts as empty, which errs on the side of deleting nothing.
+   */
+  static async load(directory: string | undefined, report: (message: string, error: unknown) => void): Promise<Ownership> {
+    if (directory === undefined) return new Ownership(undefined, new Set());
+    const file = join(directory, FILE);
+    try {
+      return new Ownership(file, new Set(State.parse(JSON.parse(await readFile(file, 'utf8'))).virtualServices));
+    } catch (error) {
+      if (!isMissing(error)) report(`${file}: unreadable, virtual services of an earlier run are not recognised as ours`, error);
+      return new Ownership(file, new Set());
+    }
+  }
+
+  has(key: string): boolean {
+    return this.#owned.has(key);
+  }
+
+  /** All of them. */
+  get keys(): ReadonlySet<string> {
+    return this.#owned;
+  }
+
+  /**
+   * From now on exactly these. Written whole and renamed into place, so that a crash leaves the old or the new.
+   *
+   * @throws the file system's error; what is owned is updated all the same.
+   */
+  async replace(keys: ReadonlySet<string>): Promise<void> {
+    if (keys.size === this.#owned.size && [...keys].every((key) => this.#owned.has(key))) return;
+    this.#owned = new Set(keys);
+    if (this.#file === undefined) return;
+    const state: z.infer<typeof State> = { version: 1, virtualServices: [...keys].toSorted() };
+    await mkdir(join(this.#file, '..'), { recursive: true });
+    await writeFile(`${this.#file}.new`, `${JSON.stringify(state)}\n`);
+    await rename(`${this.#file}.new`, this.#file);
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

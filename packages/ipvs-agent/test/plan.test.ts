@@ -1,0 +1,243 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Backend, Config, Frontend, Route } from '@clusterf/model';
+import { type Plan, type PlanOptions, plan } from '../src/plan.js';
+
+const OPTIONS: PlanOptions = { method: 'masq', scheduler: 'wlc', elide: false };
+
+function backend(fields: Partial<Backend>): Backend {
+  return { weight: 10, ...fields };
+}
+
+function tree(
+  services: Record<string, { frontend?: Frontend; backends?: Record<string, Partial<Backend>> }>,
+  routes: Record<string, Partial<Route>> = {},
+): Config {
+  return {
+    services: new Map(
+      Object.entries(services).map(([name, { frontend, backends = {} }]) => [
+        name,
+        {
+          ...(frontend && { frontend }),
+          backends: new Map(Object.entries(backends).map(([b, fields]) => [b, backend(fields)])),
+        },
+      ]),
+    ),
+    routes: new Map(Object.entries(routes).map(([name, route]) => [name, { priority: 0, ...route }])),
+  };
+}
+
+/** The plan in the few words a table of expectations needs: `tcp 10.0.0.1:80 wlc` → `172.17.0.2:8080 masq 10`. */
+function said({ desired }: Plan): Record<string, string[]> {
+  return Object.fromEntries(
+    [...desired].map(([key, { service, destinations }]) => [
+      `${key} ${service.scheduler}`,
+      [...destinations].map(([d, { method, weight }]) => `${d} ${method} ${weight}`),
+    ]),
+  );
+}
+
+const WEB: Frontend = { ipv4: '10.0.0.1', tcp: 80 };
+
+describe('a service', () => {
+  test.each<[string, Config, Record<string, string[]>]>([
+    [
+      'has one virtual service for each family and protocol it has both an address and a port for',
+      tree({
+        dns: {
+          frontend: { ipv4: '10.0.0.1', ipv6: '2001:db8::1', tcp: 53, udp: 53 },
+          backends: { a: { ipv4: '172.17.0.2', tcp: 5353, udp: 5353 }, b: { ipv6: 'fd00::2', udp: 5353 } },
+        },
+      }),
+      {
+        'tcp 10.0.0.1:53 wlc': ['172.17.0.2:5353 masq 10'],
+        'udp 10.0.0.1:53 wlc': ['172.17.0.2:5353 masq 10'],
+        'tcp [2001:db8::1]:53 wlc': [],
+        'udp [2001:db8::1]:53 wlc': ['[fd00::2]:5353 masq 10'],
+      },
+    ],
+    [
+      'takes scheduler and method from its frontend before the options',
+      tree({ web: { frontend: { ...WEB, scheduler: 'rr', method: 'droute' }, backends: { a: { ipv4: '172.17.0.2', tcp: 80 } } } }),
+      { 'tcp 10.0.0.1:80 rr': ['172.17.0.2:80 droute 10'] },
+    ],
+    ['without a frontend publishes nothing', tree({ web: { backends: { a: { ipv4: '172.17.0.2', tcp: 80 } } } }), {}],
+    [
+      'by firewall mark is one per family, and a backend with one port gets all packets there',
+      tree({
+        mark: {
+          frontend: { fwmark: 7, ipv4: '10.0.0.1' },
+          backends: { a: { ipv4: '172.17.0.2', tcp: 80 }, b: { ipv4: '172.17.0.3', tcp: 80, udp: 53 } },
+        },
+      }),
+      { 'fwmark ipv4 7 wlc': ['172.17.0.2:80 masq 10', '172.17.0.3:0 masq 10'] },
+    ],
+    [
+      'publishes sctp',
+      tree({ s: { frontend: { ipv4: '10.0.0.1', sctp: 3868 }, backends: { a: { ipv4: '172.17.0.2', sctp: 3868 } } } }),
+      { 'sctp 10.0.0.1:3868 wlc': ['172.17.0.2:3868 masq 10'] },
+    ],
+  ])('%s', (_, config, expected) => {
+    expect(said(plan(config, OPTIONS))).toEqual(expected);
+  });
+
+  test('that publishes nothing has a problem that says what is expected', () => {
+    const { problems } = plan(tree({ web: { frontend: { ipv4: '10.0.0.1' } } }), OPTIONS);
+    expect(problems).toEqual([
+      { source: 'plan', key: 'services/web/frontend', message: expect.stringContaining('expected an address') },
+    ]);
+  });
+
+  test('without destinations is left out when elided', () => {
+    const config = tree({ web: { frontend: WEB }, db: { frontend: { ...WEB, tcp: 5432 }, backends: { a: { ipv4: '172.17.0.2', tcp: 5432 } } } });
+    expect(Object.keys(said(plan(config, { ...OPTIONS, elide: true })))).toEqual(['tcp 10.0.0.1:5432 wlc']);
+  });
+
+  test('that claims another service’s virtual address leaves it to the smaller name and has a problem', () => {
+    const result = plan(
+      tree({
+        b: { frontend: WEB, backends: { x: { ipv4: '172.17.0.9', tcp: 80 } } },
+        a: { frontend: WEB, backends: { x: { ipv4: '172.17.0.2', tcp: 80 } } },
+      }),
+      OPTIONS,
+    );
+    expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 10'] });
+    expect(result.problems).toEqual([
+      { source: 'plan', key: 'services/b/frontend', message: "tcp 10.0.0.1:80 is already service a's: not published" },
+    ]);
+  });
+
+  test('takes only the backends of one Docker host where told so', () => {
+    const config = tree({
+      web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 80, host: 'h1' }, b: { ipv4: '172.17.0.3', tcp: 80, host: 'h2' } } },
+    });
+    expect(said(plan(config, { ...OPTIONS, onlyHost: 'h2' }))).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.3:80 masq 10'] });
+  });
+
+  test.each([
+    ['sh falls back past weight 0 unless told otherwise', { scheduler: 'sh' }, 1],
+    ['mh falls back and hashes ports unless told otherwise', { scheduler: 'mh' }, 3],
+    ['an empty list of flags says none', { scheduler: 'mh', schedulerFlags: [] }, 0],
+    ['flags are taken by name', { scheduler: 'sh', schedulerFlags: ['sh-port'] }, 2],
+    ['other schedulers have none', { scheduler: 'rr' }, 0],
+  ])('scheduler flags: %s', (_, fields, flags) => {
+    const [entry] = plan(tree({ web: { frontend: { ...WEB, ...fields } } }), OPTIONS).desired.values();
+    expect(entry?.service.schedulerFlags).toBe(flags);
+  });
+
+  test('names a flag that its scheduler does not have', () => {
+    const { problems } = plan(tree({ web: { frontend: { ...WEB, scheduler: 'sh', schedulerFlags: ['mh-port'] } } }), OPTIONS);
+    expect(problems.map((p) => p.message)).toEqual(['schedulerFlags: scheduler sh has no "mh-port": ignored']);
+  });
+
+  test('schedules packets one by one only where they are datagrams', () => {
+    const { desired } = plan(tree({ dns: { frontend: { ipv4: '10.0.0.1', tcp: 53, udp: 53, onePacket: true } } }), OPTIONS);
+    expect([...desired.values()].map(({ service }) => service.onePacket)).toEqual([false, true]);
+  });
+
+  test('keeps clients by whole address unless a netmask is given', () => {
+    const frontend = { ipv4: '10.0.0.1', ipv6: '2001:db8::1', tcp: 80 };
+    const masks = (persistence: Frontend['persistence']) =>
+      [...plan(tree({ web: { frontend: { ...frontend, ...(persistence && { persistence }) } } }), OPTIONS).desired.values()].map(
+        ({ service }) => service.persistence,
+      );
+    expect(masks({ timeout: 300 })).toEqual([{ timeout: 300, prefixLength: 32 }, { timeout: 300, prefixLength: 128 }]);
+    expect(masks({ timeout: 300, netmask: 24 })).toEqual([{ timeout: 300, prefixLength: 24 }, { timeout: 300, prefixLength: 24 }]);
+    expect(masks({ timeout: 300, netmask: 64 })).toEqual([{ timeout: 300, prefixLength: 32 }, { timeout: 300, prefixLength: 64 }]);
+  });
+});
+
+describe('backends that end at one address and port', () => {
+  test('are one destination with the sum of their weights', () => {
+    const config = tree({ web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 80, weight: 3 }, b: { ipv4: '172.17.0.2', tcp: 80, weight: 4 } } } });
+    const result = plan(config, OPTIONS);
+    expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 7'] });
+    expect([...([...result.desired.values()][0]?.destinations.values() ?? [])].map((d) => d.backends)).toEqual([['a', 'b']]);
+  });
+
+  test('whose methods differ take the smallest name’s, and a problem says so', () => {
+    const config = tree(
+      { web: { frontend: WEB, backends: { b: { ipv4: '172.18.0.2', tcp: 80 }, a: { ipv4: '172.17.0.2', tcp: 80 } } } },
+      {
+        one: { prefix: '172.17.0.0/16', gateway: '192.0.2.1', ipvsMethod: 'droute' },
+        two: { prefix: '172.18.0.0/16', gateway: '192.0.2.1', ipvsMethod: 'tunnel' },
+      },
+    );
+    const result = plan(config, OPTIONS);
+    expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['192.0.2.1:80 droute 20'] });
+    expect(result.problems).toEqual([{ source: 'plan', key: 'services/web/backends/b', message: expect.stringContaining('tunnel differs from droute') }]);
+  });
+
+  test('never exceed the kernel’s greatest weight', () => {
+    const config = tree({ web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 80, weight: 65535 }, b: { ipv4: '172.17.0.2', tcp: 80, weight: 1 } } } });
+    const result = plan(config, OPTIONS);
+    expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 65535'] });
+    expect(result.problems).toHaveLength(1);
+  });
+
+  test('have a limit of connections only if each has one', () => {
+    const limits = (...uppers: (number | undefined)[]) => {
+      const backends = Object.fromEntries(
+        uppers.map((upperThreshold, i) => [`b${i}`, { ipv4: '172.17.0.2', tcp: 80, ...(upperThreshold !== undefined && { upperThreshold }) }]),
+      );
+      return [...plan(tree({ web: { frontend: WEB, backends } }), OPTIONS).desired.values()].flatMap(({ destinations }) =>
+        [...destinations.values()].map((d) => d.upperThreshold),
+      );
+    };
+    expect(limits(100, 50)).toEqual([150]);
+    expect(limits(100, undefined)).toEqual([0]);
+  });
+});
+
+describe('routes', () => {
+  const one = (routes: Record<string, Partial<Route>>, fields: Partial<Backend> = {}) =>
+    plan(tree({ web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 8080, ...fields } } } }, routes), OPTIONS);
+  const destinations = (routes: Record<string, Partial<Route>>) => said(one(routes))['tcp 10.0.0.1:80 wlc'];
+
+  test.each<[string, Record<string, Partial<Route>>, string[]]>([
+    ['with a gateway send to its address and the frontend’s port', { r: { prefix: '172.17.0.0/16', gateway: '192.0.2.1', ipvsMethod: 'droute' } }, ['192.0.2.1:80 droute 10']],
+    ['without a gateway only say the method', { r: { prefix: '172.17.0.0/16', ipvsMethod: 'masq' } }, ['172.17.0.2:8080 masq 10']],
+    ['without a method exclude', { r: { prefix: '172.17.0.0/16' } }, []],
+    ['that do not match leave the backend as it is', { r: { prefix: '172.18.0.0/16' } }, ['172.17.0.2:8080 masq 10']],
+    ['the longest prefix wins', { wide: { prefix: '172.16.0.0/12' }, narrow: { prefix: '172.17.0.0/24', ipvsMethod: 'masq' } }, ['172.17.0.2:8080 masq 10']],
+    ['no prefix is the default', { d: {}, narrow: { prefix: '172.17.0.0/24', ipvsMethod: 'masq' } }, ['172.17.0.2:8080 masq 10']],
+    ['a tie goes to the higher priority', { a: { prefix: '172.17.0.0/16' }, b: { prefix: '172.17.0.0/16', ipvsMethod: 'masq', priority: 1 } }, ['172.17.0.2:8080 masq 10']],
+    ['then to the smaller name', { b: { prefix: '172.17.0.0/16' }, a: { prefix: '172.17.0.0/16', ipvsMethod: 'masq' } }, ['172.17.0.2:8080 masq 10']],
+    ['of the other family do not match', { r: { prefix: '::ffff:172.17.0.0/112' } }, ['172.17.0.2:8080 masq 10']],
+    ['to a gateway of the other family need a tunnel', { r: { gateway: '2001:db8::1', ipvsMethod: 'droute' } }, []],
+    ['to a gateway of the other family go by tunnel', { r: { gateway: '2001:db8::1', ipvsMethod: 'tunnel' } }, ['[2001:db8::1]:80 tunnel 10']],
+  ])('%s', (_, routes, expected) => {
+    expect(destinations(routes)).toEqual(expected);
+  });
+
+  test('say what kind of tunnel', () => {
+    const tunnel = (fields: Partial<Route>) =>
+      [...one({ r: { gateway: '192.0.2.1', ipvsMethod: 'tunnel', ...fields } }).desired.values()].flatMap(({ destinations }) =>
+        [...destinations.values()].map((d) => d.tunnel),
+      );
+    expect(tunnel({})).toEqual([undefined]);
+    expect(tunnel({ tunnel: { type: 'gue' } })).toEqual([{ type: 'gue', port: 6080, checksum: 'none' }]);
+    expect(tunnel({ tunnel: { type: 'gue', port: 5555, checksum: true } })).toEqual([{ type: 'gue', port: 5555, checksum: 'checksum' }]);
+    expect(tunnel({ tunnel: { type: 'gre', checksum: true } })).toEqual([{ type: 'gre', port: 0, checksum: 'checksum' }]);
+  });
+
+  test('by which packets would arrive at another port than the backend’s are a problem', () => {
+    const { problems } = one({ r: { prefix: '172.17.0.0/16', ipvsMethod: 'droute' } });
+    expect(problems).toEqual([{ source: 'plan', key: 'services/web/backends/a', message: 'port 8080: droute cannot change the port, packets arrive at 80' }]);
+  });
+});
+
+test('replanning what changed gives what planning everything gives', () => {
+  const before = tree({ a: { frontend: WEB, backends: { x: { ipv4: '172.17.0.2', tcp: 80 } } }, b: { frontend: { ...WEB, tcp: 81 } } });
+  const after = tree({ b: { frontend: { ...WEB, tcp: 81 }, backends: { y: { ipv4: '172.17.0.3', tcp: 80 } } }, c: { frontend: { ...WEB, tcp: 82 } } });
+  const previous = plan(before, OPTIONS);
+  const replanned = plan(after, OPTIONS, { previous, changed: new Set(['a', 'b', 'c']) });
+  expect(replanned).toEqual(plan(after, OPTIONS));
+});
+
+test('a service that did not change is taken over, not planned again', () => {
+  const config = tree({ a: { frontend: WEB }, b: { frontend: { ...WEB, tcp: 81 } } });
+  const previous = plan(config, OPTIONS);
+  const next = plan(config, OPTIONS, { previous, changed: new Set(['b']) });
+  expect(next.services.get('a')).toBe(previous.services.get('a'));
+  expect(next.services.get('b')).not.toBe(previous.services.get('b'));
+});

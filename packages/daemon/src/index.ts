@@ -1,1 +1,17 @@
-// filled by the package's first module
+export * from './backoff.js';
+export * from './clock.js';
+export * from './duration.js';
+export * from './errors.js';
+export * from './logger.js';
+export {
+  commonOptions,
+  defineCommand,
+  type CommandSpec,
+  type Option,
+  type OptionSpecs,
+  type OptionsOf,
+  type Values,
+} from './option-types.js';
+export * from './options.js';
+export * from './process.js';
+export * from './reconcile.js';

@@ -1,0 +1,40 @@
+/**
+ * Errors that end a command in an orderly way. Anything else that reaches `runCommand` without a `code` is
+ * taken for a bug and logged with its stack.
+ */
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, configuration: 3 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export abstract class CommandError extends Error {
+  abstract readonly exitCode: ExitCode;
+}
+
+/** The command line (or the environment, its stand-in) does not make sense: exit code 2. */
+export class UsageError extends CommandError {
+  override readonly name = 'UsageError';
+  readonly exitCode = EXIT.usage;
+}
+
+/** A configuration file, or something else the operator wrote down, is wrong: exit code 3. */
+export class ConfigurationError extends CommandError {
+  override readonly name = 'ConfigurationError';
+  readonly exitCode = EXIT.configuration;
+}
+
+/** What was asked for could not be done, and that is nobody's bug: exit code 1, logged without a stack. */
+export class FailureError extends CommandError {
+  override readonly name = 'FailureError';
+  readonly exitCode = EXIT.failed;
+}
+
+/** Wraps whatever was thrown, so that the rest of the code deals in Errors only. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
+/** The `code` that Node, gRPC and our own clients put on errors that come from outside, as text. */
+export function errorCode(error: Error): string | undefined {
+  if (!('code' in error)) return undefined;
+  return typeof error.code === 'string' || typeof error.code === 'number' ? String(error.code) : undefined;
+}

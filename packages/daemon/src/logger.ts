@@ -1,0 +1,104 @@
+import type { Writable } from 'node:stream';
+import { createLogger as createWinston, format, transports } from 'winston';
+import { errorCode } from './errors.js';
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** Names and values that belong to a line; Errors among them are expanded. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+export interface Logger {
+  error(message: string, fields?: Fields): void;
+  warn(message: string, fields?: Fields): void;
+  info(message: string, fields?: Fields): void;
+  debug(message: string, fields?: Fields): void;
+  /** The same log with these fields on every line. */
+  with(fields: Fields): Logger;
+  /** Resolves when every line has been handed to the stream; the log is closed. */
+  close(): Promise<void>;
+}
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: 'text' | 'json' | 'auto';
+  /** Standard error in a process: standard output belongs to what commands print. */
+  readonly stream: Writable & { readonly isTTY?: boolean };
+}
+
+/** One line a record: JSON for machines, `time LEVEL message name=value …` for a person at a terminal. */
+export function createLogger({ level, format: wanted, stream }: LoggerOptions): Logger {
+  const asText = wanted === 'text' || (wanted === 'auto' && stream.isTTY === true);
+  const winston = createWinston({
+    level,
+    format: format.combine(
+      format((info) => ({ ...info, fields: expandFields(info['fields'], level === 'debug') }))(),
+      format.timestamp(),
+      format.printf(({ timestamp, level: severity, message, fields }) =>
+        asText
+          ? textLine(String(timestamp), severity, String(message), toFields(fields))
+          : JSON.stringify({ timestamp, level: severity, message, ...toFields(fields) }, jsonValue),
+      ),
+    ),
+    transports: [new transports.Stream({ stream, eol: '\n' })],
+  });
+
+  // Fields travel in an object of their own: winston would glue a field called `message` to the line's.
+  const bind = (bound: Fields): Logger => ({
+    error: (message, fields) => void winston.log({ level: 'error', message, fields: { ...bound, ...fields } }),
+    warn: (message, fields) => void winston.log({ level: 'warn', message, fields: { ...bound, ...fields } }),
+    info: (message, fields) => void winston.log({ level: 'info', message, fields: { ...bound, ...fields } }),
+    debug: (message, fields) => void winston.log({ level: 'debug', message, fields: { ...bound, ...fields } }),
+    with: (fields) => bind({ ...bound, ...fields }),
+    close: () =>
+      new Promise((resolve) => {
+        winston.once('finish', () => resolve());
+        winston.end();
+      }),
+  });
+  return bind({});
+}
+
+function toFields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+function expandFields(fields: unknown, withStack: boolean): Fields {
+  return Object.fromEntries(
+    Object.entries(toFields(fields)).map(([name, value]) => [
+      name,
+      value instanceof Error ? expandError(value, withStack) : value,
+    ]),
+  );
+}
+
+/**
+ * An Error as plain data; JSON.stringify alone would print `{}`. The cause chain is followed to a fixed depth,
+ * since a chain may be circular.
+ */
+export function expandError(error: Error, withStack: boolean, depth = 5): Fields {
+  const code = errorCode(error);
+  return {
+    message: error.message,
+    ...(code === undefined ? {} : { code }),
+    ...(withStack && error.stack !== undefined ? { stack: error.stack } : {}),
+    ...(error.cause instanceof Error && depth > 0 ? { cause: expandError(error.cause, withStack, depth - 1) } : {}),
+  };
+}
+
+function textLine(timestamp: string, level: string, message: string, fields: Fields): string {
+  const pairs = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => ` ${name}=${textValue(value)}`);
+  return `${timestamp} ${level.toUpperCase().padEnd(5)} ${message}${pairs.join('')}`;
+}
+
+/** Bare words stay bare; everything else is quoted so that a line stays one line. */
+function textValue(value: unknown): string {
+  if (typeof value === 'string' && /^[^\s"=]+$/.test(value)) return value;
+  return JSON.stringify(value, jsonValue) ?? String(value);
+}
+
+/** Counters of the kernel are bigints, which JSON has no notation for. */
+function jsonValue(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value;
+}

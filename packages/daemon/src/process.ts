@@ -1,0 +1,89 @@
+import { CommandError, errorCode, EXIT, toError } from './errors.js';
+import { createLogger, type Logger } from './logger.js';
+import type { commonOptions, CommandSpec, OptionsOf, Values } from './option-types.js';
+import { parseOptions, type Environment } from './options.js';
+
+export interface CommandContext {
+  /** Aborts on the first SIGTERM or SIGINT: finish what is under way and return. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly operands: readonly string[];
+}
+
+/** What a command does once its options are known; a number it resolves to is the exit code. */
+export type Main<S extends CommandSpec> = (options: OptionsOf<S>, context: CommandContext) => Promise<number | void>;
+
+const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+/**
+ * The shell around a command: options, logger, signals, exit code. A second signal exits at once, with 128 + its
+ * number, for whoever finds the orderly way too slow.
+ *
+ * @returns the exit code, the log flushed; the caller passes it to `process.exit`, so that nothing left open
+ *   keeps a finished command alive
+ */
+export async function runCommand<const S extends CommandSpec>(
+  spec: S,
+  argv: readonly string[],
+  env: Environment,
+  main: Main<S>,
+): Promise<number> {
+  let parsed;
+  try {
+    parsed = await parseOptions(spec, argv, env);
+  } catch (thrown) {
+    if (!(thrown instanceof CommandError)) throw thrown;
+    process.stderr.write(`${spec.command}: ${thrown.message}\n`);
+    if (thrown.exitCode === EXIT.usage) process.stderr.write(`Try '${spec.command} --help'.\n`);
+    return thrown.exitCode;
+  }
+  if (parsed.kind === 'print') {
+    process.stdout.write(`${parsed.text}\n`);
+    return EXIT.ok;
+  }
+
+  // Seen through the options every command shares: a conditional type over S does not resolve here.
+  const { logLevel, logFormat }: Values<typeof commonOptions> = parsed.options as Values<typeof commonOptions>;
+  const log = createLogger({ level: logLevel, format: logFormat, stream: process.stderr });
+  const { options, operands } = parsed;
+  const code = await supervise(log, (signal) => main(options, { signal, log, operands }));
+  await log.close();
+  return code;
+}
+
+/** Runs to the end or to the first uncaught error, whichever comes first. */
+async function supervise(log: Logger, run: (signal: AbortSignal) => Promise<number | void>): Promise<number> {
+  const stop = new AbortController();
+  const onSignal = (name: keyof typeof SIGNALS) => {
+    if (stop.signal.aborted) process.exit(128 + SIGNALS[name]);
+    log.info('stopping', { signal: name });
+    stop.abort();
+  };
+  const bug = new AbortController();
+  const onUncaught = (thrown: unknown) => bug.abort(toError(thrown));
+  const uncaught = new Promise<never>((_, reject) => {
+    bug.signal.addEventListener('abort', () => reject(toError(bug.signal.reason)));
+  });
+
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  process.on('uncaughtException', onUncaught).on('unhandledRejection', onUncaught);
+  try {
+    return (await Promise.race([run(stop.signal), uncaught])) ?? EXIT.ok;
+  } catch (thrown) {
+    return report(log, toError(thrown));
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    process.off('uncaughtException', onUncaught).off('unhandledRejection', onUncaught);
+  }
+}
+
+function report(log: Logger, error: Error): number {
+  if (error instanceof CommandError) {
+    log.error(error.message, error.cause === undefined ? {} : { cause: error.cause });
+    return error.exitCode;
+  }
+  // Errors from outside carry a code; Node's own ERR_ ones are complaints about the caller, which is us.
+  const outside = errorCode(error)?.startsWith('ERR_') === false;
+  log.error(outside ? 'failed' : 'bug: uncaught error', outside ? { error } : { error, stack: error.stack });
+  return EXIT.failed;
+}

@@ -33,7 +33,10 @@ export interface Backend {
   readonly tcp?: number;
   readonly udp?: number;
   readonly sctp?: number;
-  /** 0..65535; absent in the tree = 10. */
+  /**
+   * 0..2147483647, the kernel's own limit, since the Go program took what the kernel takes; absent in the tree = 10.
+   * 0 keeps established connections and takes no new ones.
+   */
   readonly weight: number;
   readonly upperThreshold?: number;
   readonly lowerThreshold?: number;
@@ -65,8 +68,31 @@ export interface Service {
   readonly backends: ReadonlyMap<string, Backend>;
 }
 
+export type SyncRole = 'both' | 'master' | 'backup';
+
+/** `sync` and `balancers/<balancer>/sync`: connection synchronisation between balancers. */
+export interface SyncSettings {
+  readonly interface: string;
+  /** 0..255; absent in the tree = 0. */
+  readonly syncId: number;
+  /** Multicast group, IPv4 or IPv6; absent = the kernel's, 224.0.0.81. */
+  readonly group?: string;
+  /** UDP port; absent = the kernel's, 8848. */
+  readonly port?: number;
+  /** Multicast TTL, 1..255; absent = the kernel's, 1. */
+  readonly ttl?: number;
+  /** Largest message in bytes; absent = by the interface's MTU. */
+  readonly maxlen?: number;
+  /** Absent in the tree = both. */
+  readonly role: SyncRole;
+}
+
 /** The tree of all sources merged. */
 export interface Config {
   readonly services: ReadonlyMap<string, Service>;
   readonly routes: ReadonlyMap<string, Route>;
+  /** The settings of all balancers. */
+  readonly sync?: SyncSettings;
+  /** Those of single balancers, which replace the general ones whole. */
+  readonly balancerSync?: ReadonlyMap<string, SyncSettings>;
 }

@@ -1,1 +1,4 @@
+export * from './configuration-error.js';
+export * from './registrations.js';
 export * from './source.js';
+export * from './url.js';

@@ -1,3 +1,7 @@
+import type { SourceEvent } from '@clusterf/model';
+
+export type { SourceEvent } from '@clusterf/model';
+
 /**
  * A source of configuration entries. Paths are relative to the source's prefix (`services/web/frontend`),
  * values are the raw text; decoding is the model's.
@@ -13,11 +17,3 @@ export interface Source {
    */
   events(signal: AbortSignal): AsyncIterable<SourceEvent>;
 }
-
-export type SourceEvent =
-  /** The whole tree, complete: what it lacks is gone. */
-  | { readonly type: 'snapshot'; readonly entries: ReadonlyMap<string, string> }
-  /** Changes since the last event, of one etcd transaction or one directory scan; `undefined` = deleted. */
-  | { readonly type: 'changes'; readonly changes: ReadonlyMap<string, string | undefined> }
-  /** Contact is lost; what was last read stays in force. A snapshot follows when it is back. */
-  | { readonly type: 'unavailable'; readonly error: Error };

@@ -1,0 +1,100 @@
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import { accept, type Result, reject } from './result.js';
+import type { Family } from './types.js';
+
+/** An IP address: canonical text (RFC 5952 for IPv6) and its bits, 32 or 128 of them. */
+export interface Address {
+  readonly family: Family;
+  readonly text: string;
+  readonly bits: bigint;
+}
+
+/** A CIDR prefix: the network's canonical text (`10.1.0.0/16`), its bits without the host part, and its length. */
+export interface Prefix {
+  readonly family: Family;
+  readonly text: string;
+  readonly bits: bigint;
+  readonly length: number;
+}
+
+const WIDTH = { ipv4: 32, ipv6: 128 } as const;
+const NAME = { ipv4: 'an IPv4 address such as 10.0.0.1', ipv6: 'an IPv6 address such as 2001:db8::1' } as const;
+
+/**
+ * Reads one address. `net.isIP` decides what is one, since ipaddr.js by itself takes octal and short forms
+ * (`010.1` would be 8.0.0.1); ipaddr.js gives the canonical form.
+ *
+ * @param family the only family that will do; absent = either
+ */
+export function parseAddress(text: string, family?: Family): Result<Address> {
+  const expected = family === undefined ? 'an IPv4 or IPv6 address' : NAME[family];
+  const version = isIP(text);
+  if (version === 0) {
+    return reject(`${JSON.stringify(text)} is not ${expected}${because(text)}`);
+  }
+  if (text.includes('%')) {
+    return reject(`${JSON.stringify(text)} has a zone; an address without one was expected`);
+  }
+  const found: Family = version === 4 ? 'ipv4' : 'ipv6';
+  if (family !== undefined && found !== family) {
+    return reject(`${JSON.stringify(text)} is an ${found === 'ipv4' ? 'IPv4' : 'IPv6'} address; expected ${expected}`);
+  }
+  const parsed = ipaddr.parse(text);
+  return accept({ family: found, text: parsed.toString(), bits: toBits(parsed.toByteArray()) });
+}
+
+/**
+ * Reads a CIDR prefix. Host bits are dropped, the way Go's `net.ParseCIDR` does: `10.1.2.3/16` is `10.1.0.0/16`.
+ */
+export function parsePrefix(text: string): Result<Prefix> {
+  const match = /^([^/]+)\/(0|[1-9][0-9]{0,2})$/.exec(text);
+  if (match?.[1] === undefined || match[2] === undefined) {
+    const hint = isIP(text) === 0 ? '' : `; for this address alone write ${text}/${isIP(text) === 4 ? 32 : 128}`;
+    return reject(`${JSON.stringify(text)} is not a prefix such as 10.1.0.0/16 or 2001:db8::/64${hint}`);
+  }
+  const address = parseAddress(match[1]);
+  if (!address.ok) {
+    return reject(`prefix ${JSON.stringify(text)}: ${address.message}`);
+  }
+  const { family, bits } = address.value;
+  const length = Number(match[2]);
+  if (length > WIDTH[family]) {
+    return reject(`prefix ${JSON.stringify(text)}: the length is ${length}; expected 0 to ${WIDTH[family]}`);
+  }
+  const hostBits = BigInt(WIDTH[family] - length);
+  const network = (bits >> hostBits) << hostBits;
+  return accept({ family, text: `${formatBits(family, network)}/${length}`, bits: network, length });
+}
+
+export function prefixContains(prefix: Prefix, address: Address): boolean {
+  const hostBits = BigInt(WIDTH[prefix.family] - prefix.length);
+  return prefix.family === address.family && address.bits >> hostBits === prefix.bits >> hostBits;
+}
+
+function toBits(bytes: readonly number[]): bigint {
+  return bytes.reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n);
+}
+
+function formatBits(family: Family, bits: bigint): string {
+  const width = WIDTH[family] / 8;
+  const bytes = Array.from({ length: width }, (_, i) => Number((bits >> BigInt(8 * (width - 1 - i))) & 0xffn));
+  return ipaddr.fromByteArray(bytes).toString();
+}
+
+/** The mistakes people make, named. */
+function because(text: string): string {
+  if (/^\[.*\]$/.test(text)) {
+    return ' (write it without brackets)';
+  }
+  if (text.includes('/')) {
+    return ' (it is a prefix; one address was expected)';
+  }
+  if (/^[0-9.]+$/.test(text) && text.split('.').some((part) => /^0[0-9]/.test(part))) {
+    return ' (leading zeros are ambiguous: some read them as octal)';
+  }
+  if (/^[0-9]+(\.[0-9]+){0,2}$/.test(text)) {
+    return ' (all four numbers are needed)';
+  }
+  return '';
+}

@@ -1,0 +1,160 @@
+import { z } from 'zod';
+import { parsePrefix } from './addresses.js';
+import { address, flag, fold, integer, isObject, kernelName, list, oneOf, record, text } from './fields.js';
+import type { Backend, Frontend, Route, SyncSettings } from './types.js';
+
+/** What a value of the tree says, or why it cannot be used. */
+export type Decoded<T> =
+  | {
+      readonly ok: true;
+      readonly value: T;
+      /** Fields nobody here knows, as written; an `encode…` of the same entry takes them back. */
+      readonly unknown: Readonly<Record<string, unknown>>;
+      /** Things that were taken, as the Go program took them, but that a person had better mend. */
+      readonly warnings: readonly string[];
+    }
+  | { readonly ok: false; readonly messages: readonly string[] };
+
+/** The kernel's `int` and `u32`. */
+const MAX_INT = 2_147_483_647;
+const MAX_UINT = 4_294_967_295;
+
+const DEFAULT_WEIGHT = 10;
+
+const port = integer('a port', 1, 65_535);
+const method = oneOf(['masq', 'droute', 'tunnel']);
+
+/** What frontends and backends share. */
+const endpoint = {
+  ipv4: address('ipv4').exactOptional(),
+  ipv6: address('ipv6').exactOptional(),
+  tcp: port.exactOptional(),
+  udp: port.exactOptional(),
+  sctp: port.exactOptional(),
+};
+
+/** The names ipvsadm takes after `-b`. */
+const schedulerFlag = oneOf(['flag-1', 'flag-2', 'flag-3', 'sh-fallback', 'sh-port', 'mh-fallback', 'mh-port']);
+
+const frontend = z.object({
+  ...endpoint,
+  fwmark: integer('a firewall mark', 1, MAX_UINT).exactOptional(),
+  scheduler: kernelName('a scheduler such as wlc', 15).exactOptional(),
+  schedulerFlags: list(schedulerFlag, 'a list of flags such as ["sh-port"]').exactOptional(),
+  persistence: record({
+    timeout: integer('seconds', 1, MAX_INT),
+    netmask: integer('leading bits of client addresses', 1, 128).exactOptional(),
+  }).exactOptional(),
+  onePacket: flag.exactOptional(),
+  method: method.exactOptional(),
+});
+
+const backend = z
+  .object({
+    ...endpoint,
+    weight: integer('a weight', 0, MAX_INT).default(DEFAULT_WEIGHT),
+    upperThreshold: integer('connections', 0, MAX_UINT).exactOptional(),
+    lowerThreshold: integer('connections', 0, MAX_UINT).exactOptional(),
+    host: text.exactOptional(),
+    container: text.exactOptional(),
+  })
+  .refine(({ lowerThreshold = 0, upperThreshold = 0 }) => lowerThreshold <= upperThreshold, {
+    path: ['lowerThreshold'],
+    message: 'is above upperThreshold; expected at most that, as the kernel does',
+  });
+
+const route = z.object({
+  prefix: text
+    .transform((value, context) => {
+      const parsed = parsePrefix(value);
+      if (parsed.ok) {
+        return parsed.value.text;
+      }
+      context.addIssue(parsed.message);
+      return z.NEVER;
+    })
+    .exactOptional(),
+  gateway: address().exactOptional(),
+  ipvsMethod: method.exactOptional(),
+  priority: integer('a priority', -MAX_INT, MAX_INT).default(0),
+  tunnel: record({
+    type: oneOf(['ipip', 'gue', 'gre']),
+    port: port.exactOptional(),
+    checksum: flag.exactOptional(),
+  })
+    .refine(({ type, port: to }) => type !== 'gue' || to !== undefined, {
+      path: ['port'],
+      message: 'is missing; expected the UDP port of the gue tunnel',
+    })
+    .exactOptional(),
+});
+
+const syncSettings = z.object({
+  interface: kernelName('a network interface', 15),
+  syncId: integer('a sync id', 0, 255).default(0),
+  group: address().exactOptional(),
+  port: port.exactOptional(),
+  ttl: integer('a multicast TTL', 1, 255).exactOptional(),
+  maxlen: integer('bytes', 1, 65_535).exactOptional(),
+  role: oneOf(['both', 'master', 'backup']).default('both'),
+});
+
+/** `services/<service>/frontend` */
+export function decodeFrontend(json: string): Decoded<Frontend> {
+  return decode(json, frontend);
+}
+
+/** `services/<service>/backends/<backend>` */
+export function decodeBackend(json: string): Decoded<Backend> {
+  return decode(json, backend);
+}
+
+/** `routes/<route>` */
+export function decodeRoute(json: string): Decoded<Route> {
+  return decode(json, route);
+}
+
+/** `sync` and `balancers/<balancer>/sync` */
+export function decodeSync(json: string): Decoded<SyncSettings> {
+  return decode(json, syncSettings);
+}
+
+/** The protocols' fields whose zero the Go program read as "none". */
+const PORTS = ['tcp', 'udp', 'sctp'];
+
+function decode<T>(json: string, schema: z.ZodType<T> & { readonly shape: z.ZodRawShape }): Decoded<T> {
+  const read = readObject(json);
+  if (read === undefined) {
+    return { ok: false, messages: [`the value is ${cut(json)}; expected a JSON object`] };
+  }
+  const { known, unknown } = fold(Object.keys(schema.shape), Object.entries(read));
+  const zeros = PORTS.filter((name) => known[name] === 0);
+  const fields = Object.fromEntries(Object.entries(known).filter(([name]) => !zeros.includes(name)));
+  const parsed = schema.safeParse(fields);
+  if (!parsed.success) {
+    return { ok: false, messages: parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`) };
+  }
+  return {
+    ok: true,
+    value: parsed.data,
+    unknown,
+    warnings: zeros.map((name) => `${name} is 0; expected a port, a whole number from 1 to 65535: taken as none`),
+  };
+}
+
+/** An empty value and `null` are an object without fields: all defaults. */
+function readObject(json: string): Readonly<Record<string, unknown>> | undefined {
+  if (json.trim() === '') {
+    return {};
+  }
+  try {
+    const value: unknown = JSON.parse(json);
+    return value === null ? {} : isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function cut(json: string): string {
+  return JSON.stringify(json.length > 60 ? `${json.slice(0, 59)}…` : json);
+}

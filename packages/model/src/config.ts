@@ -1,5 +1,9 @@
+import type { Content, Entry } from './entry.js';
+import { readEntry } from './entry.js';
 import type { SourceEvent } from './event.js';
+import { MergedConfig } from './merged.js';
 import type { Problem } from './problem.js';
+import { urlHasPrefix } from './source-filter.js';
 import type { Config } from './types.js';
 
 /** What an event changed in the merged {@link Config}. */
@@ -7,26 +11,236 @@ export interface ConfigChange {
   /** Services whose frontend or backends differ now, gone ones included. */
   readonly services: ReadonlySet<string>;
   readonly routes: boolean;
+  /** The sync settings of all balancers, or of any one. */
   readonly sync: boolean;
 }
 
 export interface ConfigTreeOptions {
-  /** `--filter-routes`: routes count only from sources whose URL starts so. */
+  /** `--filter-routes`: routes count only from sources whose URL begins so (see {@link urlHasPrefix}). */
   readonly filterRoutes?: string | undefined;
 }
 
+/** One key of one source. */
 export interface EntryRef {
   /** The source's URL. */
   readonly source: string;
   readonly key: string;
 }
 
-export declare class ConfigTree {
-  constructor(sources: readonly string[], options?: ConfigTreeOptions);
-  apply(source: number, event: SourceEvent): ConfigChange;
-  get config(): Config;
-  get problems(): readonly Problem[];
-  get quarantined(): readonly EntryRef[];
-  get rejected(): readonly EntryRef[];
-  get complete(): boolean;
+/** One source's side of the tree. */
+interface SourceTree {
+  readonly url: string;
+  readonly takesRoutes: boolean;
+  readonly entries: Map<string, Entry>;
+  /** Those of `entries` that have something to say. */
+  readonly troubled: Map<string, Entry>;
+  /** It has delivered a snapshot. */
+  read: boolean;
+  /** It was last seen without a single entry, after it had some; `entries` is from before that. */
+  emptied: boolean;
+}
+
+/**
+ * Merges what several sources tell into one configuration, change by change. Pure bookkeeping, no I/O.
+ *
+ * INVARIANTS
+ * - The result depends only on each source's tree as it is now, and on the last good value of entries that are
+ *   bad now; not on the way there. One key costs O(number of sources).
+ * - A key's value is that of the last source, in the order given, in which it is in force. When it goes there,
+ *   the earlier one's shows again.
+ * - Fail static: a bad entry keeps its last good value; a source that turns up with an empty tree where there was
+ *   one (etcd restarted without its data, a directory not mounted) keeps the old tree until it has entries again.
+ *   Keys that are deleted one by one are deleted, to the last.
+ */
+export class ConfigTree {
+  readonly #sources: readonly SourceTree[];
+  readonly #merged = new MergedConfig();
+  #report:
+    | { problems: readonly Problem[]; quarantined: readonly EntryRef[]; rejected: readonly EntryRef[] }
+    | undefined;
+
+  /** @param sources the canonical URLs, in the order of precedence: later wins */
+  constructor(sources: readonly string[], { filterRoutes = '' }: ConfigTreeOptions = {}) {
+    this.#sources = sources.map((url) => ({
+      url,
+      takesRoutes: urlHasPrefix(url, filterRoutes),
+      entries: new Map(),
+      troubled: new Map(),
+      read: false,
+      emptied: false,
+    }));
+  }
+
+  /**
+   * Takes in what a source tells.
+   *
+   * @param index the source's place in the list given to the constructor
+   * @throws {RangeError} if there is no such source
+   */
+  apply(index: number, event: SourceEvent): ConfigChange {
+    const source = this.#sources[index];
+    if (source === undefined) {
+      throw new RangeError(`source ${index} of ${this.#sources.length}`);
+    }
+    const touched = new Set<string>();
+    switch (event.type) {
+      case 'snapshot':
+        source.read = true;
+        this.#replace(source, event.entries, touched);
+        break;
+      case 'changes':
+        this.#change(source, event.changes, touched);
+        break;
+      case 'unavailable':
+        break;
+    }
+    return this.#merge(touched);
+  }
+
+  /** The configuration now: a live view, to be read before the next `apply`. */
+  get config(): Config {
+    return this.#merged.config;
+  }
+
+  /** What is wrong now, by source in their order, then by key. */
+  get problems(): readonly Problem[] {
+    return this.#reported().problems;
+  }
+
+  /** Entries that are bad and whose last good value is in force. */
+  get quarantined(): readonly EntryRef[] {
+    return this.#reported().quarantined;
+  }
+
+  /** Entries that are bad and of which no good value is known: after a restart the kernel may still have one. */
+  get rejected(): readonly EntryRef[] {
+    return this.#reported().rejected;
+  }
+
+  /** Every source has been read once. */
+  get complete(): boolean {
+    return this.#sources.every(({ read }) => read);
+  }
+
+  #replace(source: SourceTree, entries: ReadonlyMap<string, string>, touched: Set<string>): void {
+    this.#setEmptied(source, entries.size === 0 && source.entries.size > 0);
+    if (source.emptied) {
+      return;
+    }
+    for (const path of source.entries.keys()) {
+      if (!entries.has(path)) {
+        this.#set(source, path, undefined, touched);
+      }
+    }
+    for (const [path, text] of entries) {
+      this.#set(source, path, text, touched);
+    }
+  }
+
+  #change(source: SourceTree, changes: ReadonlyMap<string, string | undefined>, touched: Set<string>): void {
+    if (source.emptied) {
+      // These are the first entries of a tree that starts afresh; what was kept so far is not part of it.
+      const fresh = new Map<string, string>();
+      for (const [path, text] of changes) {
+        if (text !== undefined) {
+          fresh.set(path, text);
+        }
+      }
+      this.#replace(source, fresh, touched);
+      return;
+    }
+    for (const [path, text] of changes) {
+      this.#set(source, path, text, touched);
+    }
+  }
+
+  #set(source: SourceTree, path: string, text: string | undefined, touched: Set<string>): void {
+    const previous = source.entries.get(path);
+    if (previous?.text === text) {
+      return;
+    }
+    touched.add(path);
+    if (source.troubled.delete(path)) {
+      this.#report = undefined;
+    }
+    if (text === undefined) {
+      source.entries.delete(path);
+      return;
+    }
+    const entry = readEntry(path, text, previous);
+    source.entries.set(path, entry);
+    if (entry.messages.length > 0) {
+      source.troubled.set(path, entry);
+      this.#report = undefined;
+    }
+  }
+
+  #setEmptied(source: SourceTree, emptied: boolean): void {
+    if (source.emptied !== emptied) {
+      source.emptied = emptied;
+      this.#report = undefined;
+    }
+  }
+
+  #merge(touched: ReadonlySet<string>): ConfigChange {
+    const services = new Set<string>();
+    let routes = false;
+    let sync = false;
+    for (const path of touched) {
+      const changed = this.#merged.set(path, this.#winner(path));
+      switch (changed?.kind) {
+        case 'frontend':
+        case 'backend':
+          services.add(changed.service);
+          break;
+        case 'route':
+          routes = true;
+          break;
+        case 'sync':
+        case 'balancerSync':
+          sync = true;
+          break;
+        case undefined:
+          break;
+      }
+    }
+    return { services, routes, sync };
+  }
+
+  #winner(path: string): Content | undefined {
+    return this.#sources
+      .map(({ entries, takesRoutes }) => {
+        const content = entries.get(path)?.content;
+        return content?.kind === 'route' && !takesRoutes ? undefined : content;
+      })
+      .findLast((content) => content !== undefined);
+  }
+
+  #reported() {
+    this.#report ??= report(this.#sources);
+    return this.#report;
+  }
+}
+
+function report(sources: readonly SourceTree[]) {
+  const problems: Problem[] = [];
+  const quarantined: EntryRef[] = [];
+  const rejected: EntryRef[] = [];
+  for (const { url: source, emptied, troubled, takesRoutes } of sources) {
+    if (emptied) {
+      const message = 'the tree turned up empty; what was read before stays in force until it has entries again';
+      problems.push({ source, key: '', message });
+    }
+    const shown = [...troubled].filter(([key]) => takesRoutes || !key.startsWith('routes/'));
+    for (const [key, { messages, standing }] of shown.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+      const suffix = standing === 'quarantined' ? '; the last good value stays in force' : '';
+      problems.push(...messages.map((message) => ({ source, key, message: message + suffix })));
+      if (standing === 'quarantined') {
+        quarantined.push({ source, key });
+      } else if (standing === 'rejected') {
+        rejected.push({ source, key });
+      }
+    }
+  }
+  return { problems, quarantined, rejected };
 }

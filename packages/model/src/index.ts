@@ -6,4 +6,5 @@ export * from './keys.js';
 export * from './problem.js';
 export * from './result.js';
 export * from './schema.js';
+export * from './source-filter.js';
 export * from './types.js';

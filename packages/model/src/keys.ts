@@ -55,7 +55,7 @@ export function parseKey(path: string): Key {
 }
 
 function match(parts: readonly string[]): Key {
-  const [top, name = '', what, last = ''] = parts;
+  const [top = '', name = '', what, last = ''] = parts;
   const size = parts.length;
   if (parts[size - 1] === '') {
     return { kind: 'unknown' }; // a directory marker, as some tools put them

@@ -1,0 +1,66 @@
+import { type Key, parseKey } from './keys.js';
+import { decodeBackend, decodeFrontend, decodeRoute, type Decoded, decodeSync } from './schema.js';
+import type { Backend, Frontend, Route, SyncSettings } from './types.js';
+
+/** What one entry puts into the configuration, and where. */
+export type Content =
+  | { readonly kind: 'frontend'; readonly service: string; readonly value: Frontend }
+  | { readonly kind: 'backend'; readonly service: string; readonly backend: string; readonly value: Backend }
+  | { readonly kind: 'route'; readonly route: string; readonly value: Route }
+  | { readonly kind: 'sync'; readonly value: SyncSettings }
+  | { readonly kind: 'balancerSync'; readonly balancer: string; readonly value: SyncSettings };
+
+/** One key of one source as it was read last. */
+export interface Entry {
+  readonly text: string;
+  /** What is in force: of this text, or, while that is bad, of the last good one. */
+  readonly content?: Content;
+  /**
+   * `quarantined`: bad, its last good value in force. `rejected`: bad, and never was good, so nothing is in force.
+   * `ignored`: nothing that configures anything.
+   */
+  readonly standing: 'good' | 'quarantined' | 'rejected' | 'ignored';
+  /** What a person should know of it. */
+  readonly messages: readonly string[];
+}
+
+/** Reads one entry. A bad one leaves what the previous one put in force. */
+export function readEntry(path: string, text: string, previous?: Entry): Entry {
+  const key = parseKey(path);
+  const decoded = decodeContent(key, text);
+  if (decoded === undefined) {
+    const messages = key.kind === 'unknown' && key.problem !== undefined ? [key.problem] : [];
+    return { text, standing: 'ignored', messages };
+  }
+  if (decoded.ok) {
+    return { text, content: decoded.value, standing: 'good', messages: decoded.warnings };
+  }
+  const { messages } = decoded;
+  return previous?.content === undefined
+    ? { text, standing: 'rejected', messages }
+    : { text, content: previous.content, standing: 'quarantined', messages };
+}
+
+function decodeContent(key: Key, text: string): Decoded<Content> | undefined {
+  switch (key.kind) {
+    case 'frontend':
+      return map(decodeFrontend(text), (value) => ({ ...key, value }));
+    case 'backend':
+      return map(decodeBackend(text), (value) => ({ ...key, value }));
+    case 'route':
+      return map(decodeRoute(text), (value) => ({ ...key, value }));
+    case 'sync':
+      return map(decodeSync(text), (value) => ({ ...key, value }));
+    case 'balancerSync':
+      return map(decodeSync(text), (value) => ({ ...key, value }));
+    case 'balancerStatus':
+    case 'hostStatus':
+    case 'unknown':
+      break;
+  }
+  return undefined;
+}
+
+function map<T>(decoded: Decoded<T>, place: (value: T) => Content): Decoded<Content> {
+  return decoded.ok ? { ...decoded, value: place(decoded.value) } : decoded;
+}

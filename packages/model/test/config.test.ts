@@ -1,0 +1,376 @@
+import { describe, expect, test } from '@jest/globals';
+import { ConfigTree, type SourceEvent, urlHasPrefix } from '@clusterf/model';
+import * as fc from 'fast-check';
+
+const WEB = 'services/web/frontend';
+const A = 'services/web/backends/a';
+const B = 'services/web/backends/b';
+
+function snapshot(entries: Readonly<Record<string, string>>): SourceEvent {
+  return { type: 'snapshot', entries: new Map(Object.entries(entries)) };
+}
+
+function changes(entries: Readonly<Record<string, string | undefined>>): SourceEvent {
+  return { type: 'changes', changes: new Map(Object.entries(entries)) };
+}
+
+const nothing = { services: new Set(), routes: false, sync: false };
+
+function weights(tree: ConfigTree, service = 'web'): Record<string, number> {
+  const backends = tree.config.services.get(service)?.backends ?? new Map();
+  return Object.fromEntries([...backends].map(([name, { weight }]) => [name, weight]));
+}
+
+describe('one source', () => {
+  test('a snapshot becomes services, routes and sync settings', () => {
+    const tree = new ConfigTree(['memory:']);
+    const change = tree.apply(
+      0,
+      snapshot({
+        [WEB]: '{"ipv4":"192.0.2.1","tcp":80}',
+        [A]: '{"ipv4":"10.0.0.1","tcp":8080}',
+        'routes/lan': '{"Prefix":"10.0.0.0/8","IPVSMethod":"masq"}',
+        sync: '{"interface":"eth0"}',
+        'balancers/b1/sync': '{"interface":"eth1","syncId":2,"role":"backup"}',
+        'balancers/b1/status': 'whatever',
+        notes: 'not ours',
+      }),
+    );
+    expect(change).toEqual({ services: new Set(['web']), routes: true, sync: true });
+    expect(tree.config).toEqual({
+      services: new Map([
+        [
+          'web',
+          {
+            frontend: { ipv4: '192.0.2.1', tcp: 80 },
+            backends: new Map([['a', { ipv4: '10.0.0.1', tcp: 8080, weight: 10 }]]),
+          },
+        ],
+      ]),
+      routes: new Map([['lan', { prefix: '10.0.0.0/8', ipvsMethod: 'masq', priority: 0 }]]),
+      sync: { interface: 'eth0', syncId: 0, role: 'both' },
+      balancerSync: new Map([['b1', { interface: 'eth1', syncId: 2, role: 'backup' }]]),
+    });
+    expect(tree.problems).toEqual([]);
+  });
+
+  test('the same snapshot again changes nothing', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [WEB]: '{}', [A]: '{"weight":1}' }));
+    expect(tree.apply(0, snapshot({ [WEB]: '{}', [A]: '{"weight":1}' }))).toEqual(nothing);
+  });
+
+  test('another spelling of the same value changes nothing', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '{"weight":1,"tcp":80}' }));
+    expect(tree.apply(0, changes({ [A]: ' {"TCP":80, "Weight":1, "note":"x"}' }))).toEqual(nothing);
+  });
+
+  test('a key that a snapshot lacks is gone, and with its last key the service', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '', 'services/db/backends/x': '' }));
+    expect(tree.apply(0, snapshot({ 'services/db/backends/x': '' })).services).toEqual(new Set(['web']));
+    expect([...tree.config.services.keys()]).toEqual(['db']);
+  });
+
+  test('losing contact changes nothing', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '{"weight":1}' }));
+    expect(tree.apply(0, { type: 'unavailable', error: new Error('gone') })).toEqual(nothing);
+    expect(weights(tree)).toEqual({ a: 1 });
+  });
+
+  test('routes and sync settings go when their keys go', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ 'routes/r': '', sync: '{"interface":"eth0"}', 'balancers/b/sync': '{"interface":"e"}' }));
+    expect(tree.apply(0, changes({ 'routes/r': undefined })).routes).toBe(true);
+    expect(tree.apply(0, changes({ sync: undefined, 'balancers/b/sync': undefined })).sync).toBe(true);
+    expect(tree.config).toEqual({ services: new Map(), routes: new Map(), balancerSync: new Map() });
+  });
+});
+
+describe('a bad entry', () => {
+  test('keeps the last good weight when an entry turns invalid, and says so', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '{"weight":5}', [B]: '{"weight":6}' }));
+    expect(tree.apply(0, changes({ [A]: '{"weight":-1}', [B]: '{"weight":7}' })).services).toEqual(new Set(['web']));
+    expect(weights(tree)).toEqual({ a: 5, b: 7 });
+    expect(tree.quarantined).toEqual([{ source: 'memory:', key: A }]);
+    expect(tree.problems).toEqual([
+      {
+        source: 'memory:',
+        key: A,
+        message:
+          'weight is -1; expected a weight, a whole number from 0 to 2147483647; the last good value stays in force',
+      },
+    ]);
+  });
+
+  test('keeps the last good value when it arrives in a snapshot, and through several bad ones', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '{"weight":5}' }));
+    expect(tree.apply(0, snapshot({ [A]: '{' }))).toEqual(nothing);
+    expect(tree.apply(0, snapshot({ [A]: '[]' }))).toEqual(nothing);
+    expect(weights(tree)).toEqual({ a: 5 });
+  });
+
+  test('is forgotten when it is mended', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '{"weight":5}' }));
+    tree.apply(0, changes({ [A]: '{' }));
+    tree.apply(0, changes({ [A]: '{"weight":6}' }));
+    expect(weights(tree)).toEqual({ a: 6 });
+    expect([tree.problems, tree.quarantined, tree.rejected]).toEqual([[], [], []]);
+  });
+
+  test('is deleted when its key is deleted, and its last good value with it', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '{"weight":5}', [B]: '' }));
+    tree.apply(0, changes({ [A]: '{' }));
+    tree.apply(0, changes({ [A]: undefined }));
+    tree.apply(0, changes({ [A]: '{' }));
+    expect(weights(tree)).toEqual({ b: 10 });
+    expect(tree.quarantined).toEqual([]);
+  });
+
+  test('that never was good is rejected, and everything else goes on', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '{', [B]: '' }));
+    expect(weights(tree)).toEqual({ b: 10 });
+    expect(tree.rejected).toEqual([{ source: 'memory:', key: A }]);
+    expect(tree.quarantined).toEqual([]);
+  });
+
+  test('problems come by source, then by key', () => {
+    const tree = new ConfigTree(['z:', 'a:']);
+    tree.apply(1, snapshot({ [B]: '{', [A]: '{' }));
+    tree.apply(0, snapshot({ 'services/web/frontned': '', [WEB]: '{"tcp":0}' }));
+    expect(tree.problems.map(({ source, key }) => `${source} ${key}`)).toEqual([
+      `z: ${WEB}`,
+      'z: services/web/frontned',
+      `a: ${A}`,
+      `a: ${B}`,
+    ]);
+  });
+});
+
+describe('a tree that turns up empty', () => {
+  test('keeps what was there, and says so', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '' }));
+    expect(tree.apply(0, snapshot({}))).toEqual(nothing);
+    expect(weights(tree)).toEqual({ a: 10 });
+    expect(tree.problems).toMatchObject([{ key: '', message: expect.stringContaining('turned up empty') }]);
+  });
+
+  test('is taken as it is once it has entries again, by a snapshot', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '' }));
+    tree.apply(0, snapshot({}));
+    tree.apply(0, snapshot({ [B]: '' }));
+    expect(weights(tree)).toEqual({ b: 10 });
+    expect(tree.problems).toEqual([]);
+  });
+
+  test('is taken as it is once it has entries again, one by one', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '' }));
+    tree.apply(0, snapshot({}));
+    expect(tree.apply(0, changes({ [A]: undefined }))).toEqual(nothing);
+    tree.apply(0, changes({ [B]: '' }));
+    tree.apply(0, changes({ 'services/web/backends/c': '' }));
+    expect(weights(tree)).toEqual({ b: 10, c: 10 });
+  });
+
+  test('is no surprise when its keys were deleted one by one', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '' }));
+    tree.apply(0, changes({ [A]: undefined }));
+    expect(tree.apply(0, snapshot({}))).toEqual(nothing);
+    expect(tree.config.services.size).toBe(0);
+    expect(tree.problems).toEqual([]);
+  });
+
+  test('is no surprise at the start', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({}));
+    expect([tree.complete, tree.problems]).toEqual([true, []]);
+  });
+});
+
+describe('several sources', () => {
+  test('the tree is complete when each has been read once', () => {
+    const tree = new ConfigTree(['a:', 'b:']);
+    tree.apply(1, snapshot({}));
+    tree.apply(0, { type: 'unavailable', error: new Error('gone') });
+    expect(tree.complete).toBe(false);
+    tree.apply(0, snapshot({}));
+    expect(tree.complete).toBe(true);
+  });
+
+  test("a later source's frontend replaces the whole, backends merge by name, whatever comes first", () => {
+    const first = snapshot({ [WEB]: '{"ipv4":"192.0.2.1","tcp":80}', [A]: '{"weight":1}', [B]: '{"weight":1}' });
+    const second = snapshot({ [WEB]: '{"udp":53}', [B]: '{"weight":2}' });
+    for (const order of [
+      [0, 1],
+      [1, 0],
+    ]) {
+      const tree = new ConfigTree(['a:', 'b:']);
+      for (const index of order) {
+        tree.apply(index, index === 0 ? first : second);
+      }
+      expect(tree.config.services.get('web')?.frontend).toEqual({ udp: 53 });
+      expect(weights(tree)).toEqual({ a: 1, b: 2 });
+    }
+  });
+
+  test("the earlier source's entry shows again when the later's goes", () => {
+    const tree = new ConfigTree(['a:', 'b:']);
+    tree.apply(0, snapshot({ [A]: '{"weight":1}' }));
+    tree.apply(1, snapshot({ [A]: '{"weight":2}' }));
+    expect(tree.apply(1, changes({ [A]: undefined })).services).toEqual(new Set(['web']));
+    expect(weights(tree)).toEqual({ a: 1 });
+  });
+
+  test("a change behind a later source's entry changes nothing", () => {
+    const tree = new ConfigTree(['a:', 'b:']);
+    tree.apply(0, snapshot({ [A]: '{"weight":1}' }));
+    tree.apply(1, snapshot({ [A]: '{"weight":2}' }));
+    expect(tree.apply(0, changes({ [A]: '{"weight":3}' }))).toEqual(nothing);
+  });
+
+  test("a later source's bad entry that never was good does not hide the earlier one", () => {
+    const tree = new ConfigTree(['a:', 'b:']);
+    tree.apply(0, snapshot({ [A]: '{"weight":1}' }));
+    tree.apply(1, snapshot({ [A]: '{' }));
+    expect(weights(tree)).toEqual({ a: 1 });
+  });
+
+  test('--filter-routes takes routes from matching sources only, and everything else from all', () => {
+    const tree = new ConfigTree(['file:///etc/clusterf', 'etcd+http://h:2379/clusterf'], { filterRoutes: 'file:' });
+    tree.apply(0, snapshot({ 'routes/r': '{"Gateway":"10.0.0.1"}' }));
+    const change = tree.apply(1, snapshot({ 'routes/r': '{"Gateway":"10.0.0.2"}', 'routes/s': '{', [A]: '' }));
+    expect(change).toEqual({ services: new Set(['web']), routes: false, sync: false });
+    expect([...tree.config.routes.values()]).toEqual([{ gateway: '10.0.0.1', priority: 0 }]);
+    expect(tree.problems).toEqual([]);
+  });
+
+  test('a source that was not declared is a bug', () => {
+    expect(() => new ConfigTree(['a:']).apply(1, snapshot({}))).toThrow(RangeError);
+  });
+});
+
+describe('a URL begins with what --filter-routes says', () => {
+  test.each([
+    ['etcd+http://h1:2379/clusterf', '', true],
+    ['etcd+http://h1:2379/clusterf', 'etcd+http://h1:2379/clusterf', true],
+    ['etcd+http://h1:2379/clusterf', 'etcd://h1:2379/clusterf', true],
+    ['etcd+https://h1:2379/clusterf', 'etcd://h1/clusterf', true],
+    ['etcd+https://h1:2379/clusterf', 'etcd+http://h1/clusterf', false],
+    ['etcd+http://h1:2379,h2:2380/clusterf', 'etcd://h1,h2:2380/', true],
+    ['etcd+http://[::1]:2379/clusterf', 'etcd://[::1]/clusterf', true],
+    ['etcd+http://h1:2379/clusterf', 'etcd:///clusterf', true],
+    ['etcd+http://h1:2379/clusterf', 'etcd:///clusterf/', true],
+    ['etcd+http://h1:2379/clusterf', 'etcd:///other', false],
+    ['etcd+http://h1:2379/clusterf', 'etcd://h2/clusterf', false],
+    ['etcd+http://h1:2379/clusterf', 'etcd', true],
+    ['etcd+http://h1:2379/clusterf', 'etcd://', true],
+    ['etcd+http://h1:2379/clusterf', 'etcd://h1', true],
+    ['etcd+http://h1:2379/clusterf', 'file://', false],
+    ['file:///etc/clusterf', 'file:///etc/', true],
+    ['file:///etc/clusterf', 'file:///etc/clusterf/', true],
+    ['file://conf/clusterf', 'file:///conf', false],
+    ['memory:', 'etcd://', false],
+  ])('%s, %j: %s', (url, prefix, expected) => {
+    expect(urlHasPrefix(url, prefix)).toBe(expected);
+  });
+});
+
+describe('properties', () => {
+  const good = fc.constantFrom('', '{"weight":1}', '{"weight":2}', '{"tcp":80}');
+  const path = fc.constantFrom(WEB, A, B, 'services/db/backends/x', 'routes/r', 'routes/s', 'nobody/knows', 'sync');
+  const step = fc.record({
+    source: fc.nat({ max: 2 }),
+    changes: fc.dictionary(path, fc.option(good, { nil: undefined })),
+  });
+  const sources = ['a:', 'b:', 'c:'];
+
+  test('any sequence of changes is the snapshot of where it ends', () => {
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        const incremental = new ConfigTree(sources);
+        const final = sources.map(() => new Map<string, string>());
+        for (const { source, changes: some } of steps) {
+          incremental.apply(source, changes(some));
+          for (const [key, text] of Object.entries(some)) {
+            text === undefined ? final[source]?.delete(key) : final[source]?.set(key, text);
+          }
+        }
+        const scratch = new ConfigTree(sources);
+        for (const [index, entries] of final.entries()) {
+          scratch.apply(index, { type: 'snapshot', entries });
+          expect(incremental.apply(index, { type: 'snapshot', entries })).toEqual(nothing);
+        }
+        expect(incremental.config).toEqual(scratch.config);
+        expect(incremental.problems).toEqual(scratch.problems);
+      }),
+    );
+  });
+
+  test('a change names exactly the services that differ', () => {
+    fc.assert(
+      fc.property(fc.array(step), step, (steps, last) => {
+        const tree = new ConfigTree(sources);
+        for (const { source, changes: some } of steps) {
+          tree.apply(source, changes(some));
+        }
+        const before = structuredClone(tree.config);
+        const change = tree.apply(last.source, changes(last.changes));
+        const names = new Set([...before.services.keys(), ...tree.config.services.keys()]);
+        const differing = [...names].filter(
+          (name) => JSON.stringify(flat(before, name)) !== JSON.stringify(flat(tree.config, name)),
+        );
+        expect([...change.services].toSorted()).toEqual(differing.toSorted());
+      }),
+    );
+
+    function flat(config: ConfigTree['config'], name: string) {
+      const service = config.services.get(name);
+      return service && [service.frontend, [...service.backends].toSorted(([a], [b]) => (a < b ? -1 : 1))];
+    }
+  });
+
+  test('no text and no path makes the tree throw', () => {
+    const paths = fc.oneof(path, fc.string());
+    const texts = fc.option(fc.oneof(good, fc.string(), fc.json()), { nil: undefined });
+    fc.assert(
+      fc.property(fc.array(fc.array(fc.tuple(paths, texts))), (events) => {
+        const tree = new ConfigTree(['a:']);
+        for (const event of events) {
+          tree.apply(0, { type: 'changes', changes: new Map(event) });
+        }
+        expect(tree.quarantined.length).toBeLessThanOrEqual(tree.problems.length);
+      }),
+    );
+  });
+});
+
+test('10,000 backends merge in well under a second, and one change of them costs next to nothing', () => {
+  const entries = new Map(
+    Array.from({ length: 10_000 }, (_, i) => [
+      `services/s${i % 10}/backends/b${i}`,
+      `{"ipv4":"10.0.${i >> 8}.${i & 255}","tcp":8080,"weight":10}`,
+    ]),
+  );
+  const tree = new ConfigTree(['a:', 'b:']);
+  const started = performance.now();
+  tree.apply(0, { type: 'snapshot', entries });
+  const merged = performance.now();
+  for (let i = 0; i < 1000; i++) {
+    tree.apply(0, changes({ 'services/s0/backends/b0': `{"weight":${i}}` }));
+  }
+  const changed = performance.now();
+  expect(merged - started).toBeLessThan(1000);
+  // 1,000 changes at O(tree) would take a thousand merges.
+  expect(changed - merged).toBeLessThan(Math.max(1000, (merged - started) * 20));
+});

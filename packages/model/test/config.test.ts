@@ -286,6 +286,12 @@ describe('a URL begins with what --filter-routes says', () => {
   });
 });
 
+/** A service as JSON can compare it. */
+function flat(config: ConfigTree['config'], name: string) {
+  const service = config.services.get(name);
+  return service && [service.frontend, [...service.backends].toSorted(([a], [b]) => (a < b ? -1 : 1))];
+}
+
 describe('properties', () => {
   const good = fc.constantFrom('', '{"weight":1}', '{"weight":2}', '{"tcp":80}');
   const path = fc.constantFrom(WEB, A, B, 'services/db/backends/x', 'routes/r', 'routes/s', 'nobody/knows', 'sync');
@@ -303,7 +309,11 @@ describe('properties', () => {
         for (const { source, changes: some } of steps) {
           incremental.apply(source, changes(some));
           for (const [key, text] of Object.entries(some)) {
-            text === undefined ? final[source]?.delete(key) : final[source]?.set(key, text);
+            if (text === undefined) {
+              final[source]?.delete(key);
+            } else {
+              final[source]?.set(key, text);
+            }
           }
         }
         const scratch = new ConfigTree(sources);
@@ -333,11 +343,6 @@ describe('properties', () => {
         expect([...change.services].toSorted()).toEqual(differing.toSorted());
       }),
     );
-
-    function flat(config: ConfigTree['config'], name: string) {
-      const service = config.services.get(name);
-      return service && [service.frontend, [...service.backends].toSorted(([a], [b]) => (a < b ? -1 : 1))];
-    }
   });
 
   test('no text and no path makes the tree throw', () => {

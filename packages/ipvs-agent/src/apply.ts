@@ -1,5 +1,5 @@
 import type { IpvsError, VirtualServiceId } from '@clusterf/ipvs';
-import { acknowledge, type Diff, type Op } from './diff.js';
+import { acknowledge, type Diff, type Op, type OpKind } from './diff.js';
 import type { MutableTable } from './table.js';
 
 /** The kernel as the agent uses it: `kernel.ts` over netlink, or a table in memory where faults are injected. */
@@ -50,17 +50,19 @@ export async function apply(
   return failures;
 }
 
-/** Whether the kernel refused because its table is not what we took it for: to be read again, not to be retried. */
+/**
+ * Whether the kernel refused because its table is not what we took it for: to be read again, not to be retried.
+ * ENOENT for a virtual service means that the kernel has no such scheduler, which no reading mends.
+ */
 export function isStale({ op, error }: Failure): boolean {
-  switch (op.kind) {
-    case 'newService':
-      return error.code === 'EEXIST'; // ENOENT here means that it has no such scheduler.
-    case 'newDestination':
-      return error.code === 'EEXIST' || error.code === 'ESRCH';
-    case 'setService':
-    case 'setDestination':
-    case 'delService':
-    case 'delDestination':
-      return error.code === 'ENOENT' || error.code === 'ESRCH';
-  }
+  return STALE[op.command].includes(error.code);
 }
+
+const STALE: Readonly<Record<OpKind, readonly string[]>> = {
+  newService: ['EEXIST'],
+  setService: ['ESRCH'],
+  newDestination: ['EEXIST', 'ESRCH'],
+  setDestination: ['ENOENT', 'ESRCH'],
+  delDestination: ['ENOENT', 'ESRCH'],
+  delService: ['ESRCH'],
+};

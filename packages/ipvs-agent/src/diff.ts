@@ -3,38 +3,31 @@
  * makes: new services, changed services, new destinations, changed destinations, removed destinations, removed
  * services.
  */
-import {
-  type Destination,
-  type DestinationId,
-  destinationKey,
-  type VirtualService,
-  type VirtualServiceId,
-} from '@clusterf/ipvs';
+import { type Command, destinationKey, type VirtualServiceId } from '@clusterf/ipvs';
 import type { Desired } from './plan.js';
 import { type MutableTable, sameDestination, sameService, type Table } from './table.js';
 
-/** Each operation and what it takes; `Op` and the tables that execute and print it follow from this. */
-export interface OpArguments {
-  newService: { readonly service: VirtualService };
-  setService: { readonly service: VirtualService };
-  newDestination: { readonly id: VirtualServiceId; readonly destination: Destination };
-  setDestination: { readonly id: VirtualServiceId; readonly destination: Destination };
-  delDestination: { readonly id: VirtualServiceId; readonly destination: DestinationId };
-  delService: { readonly id: VirtualServiceId };
+export type OpKind =
+  | 'newService'
+  | 'setService'
+  | 'newDestination'
+  | 'setDestination'
+  | 'delDestination'
+  | 'delService';
+
+/** A command for the kernel, with the names that people know its objects by. */
+export type Op = Command<OpKind> & {
+  /** `virtualServiceKey` of the virtual service concerned. */
+  readonly key: string;
+  /** Names from the tree, where it names them. */
+  readonly serviceName?: string;
+  readonly backends?: readonly string[];
+};
+
+/** The virtual service that an operation is about. */
+export function virtualServiceOf(op: Op): VirtualServiceId {
+  return op.command === 'newService' || op.command === 'setService' ? op.service.id : op.service;
 }
-
-export type OpKind = keyof OpArguments;
-
-export type Op = {
-  [K in OpKind]: {
-    readonly kind: K;
-    /** `virtualServiceKey` of the virtual service concerned. */
-    readonly key: string;
-    /** Names from the tree, where it names them. */
-    readonly serviceName?: string;
-    readonly backends?: readonly string[];
-  } & OpArguments[K];
-}[OpKind];
 
 export interface Diff {
   /** New and changed things, in order. */
@@ -58,25 +51,25 @@ export function diff(actual: Table, desired: Desired, owned: (key: string) => bo
   for (const [key, { service, destinations }] of desired) {
     const { serviceName, id } = service;
     const was = actual.get(key);
-    if (was === undefined) newServices.push({ kind: 'newService', key, serviceName, service });
-    else if (!sameService(was.service, service)) setServices.push({ kind: 'setService', key, serviceName, service });
+    if (was === undefined) newServices.push({ command: 'newService', key, serviceName, service });
+    else if (!sameService(was.service, service)) setServices.push({ command: 'setService', key, serviceName, service });
 
     for (const [destinationKey, destination] of destinations) {
       const { backends } = destination;
       const wasDestination = was?.destinations.get(destinationKey);
       if (wasDestination === undefined)
-        newDestinations.push({ kind: 'newDestination', key, serviceName, backends, id, destination });
+        newDestinations.push({ command: 'newDestination', key, serviceName, backends, service: id, destination });
       else if (!sameDestination(wasDestination, destination))
-        setDestinations.push({ kind: 'setDestination', key, serviceName, backends, id, destination });
+        setDestinations.push({ command: 'setDestination', key, serviceName, backends, service: id, destination });
     }
     for (const [destinationKey, destination] of was?.destinations ?? [])
       if (!destinations.has(destinationKey))
-        delDestinations.push({ kind: 'delDestination', key, serviceName, id, destination });
+        delDestinations.push({ command: 'delDestination', key, serviceName, service: id, destination });
   }
 
   // The kernel removes a service's destinations with it.
   for (const [key, { service }] of actual)
-    if (!desired.has(key) && owned(key)) delServices.push({ kind: 'delService', key, id: service.id });
+    if (!desired.has(key) && owned(key)) delServices.push({ command: 'delService', key, service: service.id });
 
   return {
     make: [...newServices, ...setServices, ...newDestinations, ...setDestinations],
@@ -86,7 +79,7 @@ export function diff(actual: Table, desired: Desired, owned: (key: string) => bo
 
 /** Puts an operation that the kernel has acknowledged into what is known of it, without asking it again. */
 export function acknowledge(table: MutableTable, op: Op): void {
-  switch (op.kind) {
+  switch (op.command) {
     case 'newService':
       table.set(op.key, { service: op.service, destinations: new Map() });
       return;

@@ -1,1 +1,1 @@
-// filled by the package's first module
+export { main } from './main.js';

@@ -22,13 +22,17 @@ export class Ownership {
    * Reads the state directory. A missing file is a first start; an unreadable or damaged one is reported and
    * counts as empty, which errs on the side of deleting nothing.
    */
-  static async load(directory: string | undefined, report: (message: string, error: unknown) => void): Promise<Ownership> {
+  static async load(
+    directory: string | undefined,
+    report: (message: string, error: unknown) => void,
+  ): Promise<Ownership> {
     if (directory === undefined) return new Ownership(undefined, new Set());
     const file = join(directory, FILE);
     try {
       return new Ownership(file, new Set(State.parse(JSON.parse(await readFile(file, 'utf8'))).virtualServices));
     } catch (error) {
-      if (!isMissing(error)) report(`${file}: unreadable, virtual services of an earlier run are not recognised as ours`, error);
+      if (!isMissing(error))
+        report(`${file}: unreadable, virtual services of an earlier run are not recognised as ours`, error);
       return new Ownership(file, new Set());
     }
   }
@@ -59,5 +63,5 @@ export class Ownership {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
 }

@@ -26,7 +26,7 @@ export interface PlanOptions {
   /** Leave out virtual services without destinations: `--elide`. */
   readonly elide: boolean;
   /** Only backends that this Docker host registered: `--only-host`. */
-  readonly onlyHost?: string;
+  readonly onlyHost?: string | undefined;
 }
 
 /** Names go along with addresses, for logs and for people. */
@@ -88,7 +88,10 @@ function join(services: ReadonlyMap<string, ServicePlan>): Plan {
       const key = virtualServiceKey(entry.service.id);
       const holder = desired.get(key);
       if (holder === undefined) desired.set(key, entry);
-      else problems.push(frontendProblem(name, `${key} is already service ${holder.service.serviceName}'s: not published`));
+      else
+        problems.push(
+          frontendProblem(name, `${key} is already service ${holder.service.serviceName}'s: not published`),
+        );
     }
   }
   return { services, desired, problems };
@@ -101,12 +104,20 @@ export function planService(name: string, service: Service, routes: RouteTable, 
   const problems: Problem[] = [];
   const ids = virtualServiceIds(frontend, service);
   if (ids.length === 0)
-    problems.push(frontendProblem(name, 'publishes nothing: expected an address (ipv4, ipv6) with a port (tcp, udp, sctp), or fwmark'));
+    problems.push(
+      frontendProblem(
+        name,
+        'publishes nothing: expected an address (ipv4, ipv6) with a port (tcp, udp, sctp), or fwmark',
+      ),
+    );
   const entries: PlannedEntry[] = [];
   for (const id of ids) {
     const destinations = planDestinations(name, service, frontend, id, routes, options, problems);
     if (destinations.size > 0 || !options.elide)
-      entries.push({ service: { serviceName: name, ...settings(name, frontend, id, options, problems) }, destinations });
+      entries.push({
+        service: { serviceName: name, ...settings(name, frontend, id, options, problems) },
+        destinations,
+      });
   }
   return { entries, problems: unique(problems) };
 }
@@ -139,7 +150,9 @@ function settings(
   const scheduler = frontend.scheduler ?? options.scheduler;
   const flags = schedulerFlags(scheduler, frontend.schedulerFlags);
   for (const flag of flags.unknown)
-    problems.push(frontendProblem(name, `schedulerFlags: scheduler ${scheduler} has no ${JSON.stringify(flag)}: ignored`));
+    problems.push(
+      frontendProblem(name, `schedulerFlags: scheduler ${scheduler} has no ${JSON.stringify(flag)}: ignored`),
+    );
   const persistence = frontend.persistence && persistenceOf(name, frontend.persistence, id.family, problems);
   return {
     id,
@@ -159,7 +172,9 @@ function persistenceOf(
 ): Persistence {
   const whole = family === 'ipv4' ? 32 : 128;
   if (netmask !== undefined && netmask > whole)
-    problems.push(frontendProblem(name, `persistence.netmask ${netmask} is longer than an ${family} address: ${whole} taken`));
+    problems.push(
+      frontendProblem(name, `persistence.netmask ${netmask} is longer than an ${family} address: ${whole} taken`),
+    );
   return { timeout, prefixLength: Math.min(netmask ?? whole, whole) };
 }
 
@@ -212,7 +227,9 @@ function planDestination(
       : { family: route.gateway.includes(':') ? 'ipv6' : 'ipv4', address: route.gateway, port: frontendPort };
 
   if (target.family !== id.family && method !== 'tunnel')
-    return { problem: `route ${route?.name}: gateway ${target.address} is ${target.family}: the kernel takes another family only by tunnel, not ${method}` };
+    return {
+      problem: `route ${route?.name}: gateway ${target.address} is ${target.family}: the kernel takes another family only by tunnel, not ${method}`,
+    };
 
   const { type, port: tunnelPort, checksum } = route?.tunnel ?? {};
   const value: Destination = {
@@ -249,7 +266,9 @@ function merge(
   problem: (message: string) => void,
 ): PlannedDestination {
   if (first.method !== second.method)
-    problem(`${second.method} differs from ${first.method} of ${first.backends[0]} at ${destinationKey(first)}: ${first.method} taken`);
+    problem(
+      `${second.method} differs from ${first.method} of ${first.backends[0]} at ${destinationKey(first)}: ${first.method} taken`,
+    );
   const weight = first.weight + second.weight;
   if (weight > MAX_WEIGHT) problem(`weights at ${destinationKey(first)} add up to ${weight}: ${MAX_WEIGHT} taken`);
   return {

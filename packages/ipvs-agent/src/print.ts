@@ -1,56 +1,92 @@
-import { type Destination, destinationKey, type VirtualServiceId } from '@clusterf/ipvs';
-import type { Op } from './diff.js';
+import { type Destination, destinationKey, type VirtualService, type VirtualServiceId } from '@clusterf/ipvs';
+import type { Op, OpKind } from './diff.js';
 import type { Desired } from './plan.js';
 import type { Table } from './table.js';
 
-/** What is known of names, by the keys of a table. */
-export type Names = Desired;
-
 const METHOD_COLUMN = { masq: 'Masq', droute: 'Route', tunnel: 'Tunnel', local: 'Local', bypass: 'Bypass' } as const;
 
+/** What an operation is called in a log line. */
+export const OP_TITLES: Readonly<Record<OpKind, string>> = {
+  newService: 'new service',
+  setService: 'changed service',
+  newDestination: 'new destination',
+  setDestination: 'changed destination',
+  delDestination: 'removed destination',
+  delService: 'removed service',
+};
+
 /** The table as `ipvsadm -Ln` lays it out, with the names that the tree has for things. */
-export function printTable(table: Table, names: Names): string {
+export function printTable(table: Table, names: Desired): string {
   const lines = ['Prot LocalAddress:Port Scheduler Flags', '  -> RemoteAddress:Port           Forward Weight Backends'];
   for (const [key, { service, destinations }] of table) {
     const planned = names.get(key);
-    const flags = [
-      ...(service.persistence ? [`persistent ${service.persistence.timeout}`] : []),
-      ...(service.onePacket ? ['ops'] : []),
-    ];
-    lines.push(
-      `${column(service.id)} ${[service.scheduler, ...flags].join(' ')}  # ${planned?.service.serviceName ?? 'not in the tree'}`,
-    );
-    for (const [destination, d] of destinations) {
+    lines.push(`${printService(service)}  # ${planned?.service.serviceName ?? 'not in the tree'}`);
+    for (const [destination, { method, weight }] of destinations) {
       const backends = planned?.destinations.get(destination)?.backends ?? [];
-      lines.push(`  -> ${destination.padEnd(28)} ${METHOD_COLUMN[d.method].padEnd(7)} ${String(d.weight).padEnd(6)} ${backends.join(' ')}`.trimEnd());
+      const columns = [destination.padEnd(28), METHOD_COLUMN[method].padEnd(7), String(weight).padEnd(6), ...backends];
+      lines.push(`  -> ${columns.join(' ')}`.trimEnd());
     }
   }
   return `${lines.join('\n')}\n`;
 }
 
-/** An operation in one line: what `--noop` prints. */
+/** An operation in one line, as `--noop` prints it. */
 export function printOp(op: Op): string {
-  const named = [op.serviceName, ...(op.backends ?? [])].filter((name) => name !== undefined);
-  return `${describe(op)}${named.length > 0 ? `  # ${named.join(' ')}` : ''}`;
+  const names = [op.serviceName, ...(op.backends ?? [])].filter((name) => name !== undefined);
+  const words = Object.entries(settings(op)).map(([name, value]) => ` ${name}=${String(value)}`);
+  const target = 'destination' in op ? `${op.key} -> ${destinationKey(op.destination)}` : op.key;
+  return `${OP_TITLES[op.command]}: ${target}${words.join('')}${names.length > 0 ? `  # ${names.join(' ')}` : ''}`;
 }
 
-function describe(op: Op): string {
-  switch (op.kind) {
+/** An operation as the fields of a log line: names first, since people know those. */
+export function describeOp(op: Op): Readonly<Record<string, unknown>> {
+  return {
+    service: op.serviceName,
+    ...(op.backends && { backends: op.backends }),
+    virtualService: op.key,
+    ...('destination' in op && { destination: destinationKey(op.destination) }),
+    ...settings(op),
+  };
+}
+
+/** What a new or changed thing is set to, defaults left out. */
+function settings(op: Op): Readonly<Record<string, unknown>> {
+  switch (op.command) {
     case 'newService':
     case 'setService':
-      return `${op.kind} ${op.key} ${op.service.scheduler}`;
-    case 'delService':
-      return `${op.kind} ${op.key}`;
+      return serviceSettings(op.service);
     case 'newDestination':
     case 'setDestination':
-      return `${op.kind} ${op.key} -> ${destinationKey(op.destination)} ${settings(op.destination)}`;
+      return destinationSettings(op.destination);
     case 'delDestination':
-      return `${op.kind} ${op.key} -> ${destinationKey(op.destination)}`;
+    case 'delService':
+      return {};
   }
 }
 
-function settings({ method, weight }: Destination): string {
-  return `${method} weight ${weight}`;
+function serviceSettings({ scheduler, schedulerFlags, persistence, onePacket }: VirtualService) {
+  return {
+    scheduler,
+    ...(schedulerFlags !== 0 && { schedulerFlags }),
+    ...(persistence && { persistence: `${persistence.timeout}s/${persistence.prefixLength}` }),
+    ...(onePacket && { onePacket }),
+  };
+}
+
+function destinationSettings({ method, weight, upperThreshold, lowerThreshold, tunnel }: Destination) {
+  return {
+    method,
+    weight,
+    ...(upperThreshold !== 0 && { upperThreshold }),
+    ...(lowerThreshold !== 0 && { lowerThreshold }),
+    ...(tunnel && { tunnel: `${tunnel.type}${tunnel.port === 0 ? '' : `:${tunnel.port}`}` }),
+  };
+}
+
+function printService(service: VirtualService): string {
+  const { persistence, onePacket } = service;
+  const flags = [...(persistence ? [`persistent ${persistence.timeout}`] : []), ...(onePacket ? ['ops'] : [])];
+  return [column(service.id), service.scheduler, ...flags].join(' ');
 }
 
 function column(id: VirtualServiceId): string {

@@ -10,7 +10,10 @@ export interface TableEntry<S extends VirtualService = VirtualService, D extends
 export type Table = ReadonlyMap<string, TableEntry>;
 
 /** A table that is kept up to date in place: 10,000 destinations of one service are not copied for each of them. */
-export type MutableTable = Map<string, { readonly service: VirtualService; readonly destinations: Map<string, Destination> }>;
+export type MutableTable = Map<
+  string,
+  { readonly service: VirtualService; readonly destinations: Map<string, Destination> }
+>;
 
 /** Whether two destinations with one identity are set alike. */
 export function sameDestination(a: Destination, b: Destination): boolean {

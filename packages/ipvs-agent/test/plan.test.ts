@@ -57,7 +57,12 @@ describe('a service', () => {
     ],
     [
       'takes scheduler and method from its frontend before the options',
-      tree({ web: { frontend: { ...WEB, scheduler: 'rr', method: 'droute' }, backends: { a: { ipv4: '172.17.0.2', tcp: 80 } } } }),
+      tree({
+        web: {
+          frontend: { ...WEB, scheduler: 'rr', method: 'droute' },
+          backends: { a: { ipv4: '172.17.0.2', tcp: 80 } },
+        },
+      }),
       { 'tcp 10.0.0.1:80 rr': ['172.17.0.2:80 droute 10'] },
     ],
     ['without a frontend publishes nothing', tree({ web: { backends: { a: { ipv4: '172.17.0.2', tcp: 80 } } } }), {}],
@@ -88,7 +93,10 @@ describe('a service', () => {
   });
 
   test('without destinations is left out when elided', () => {
-    const config = tree({ web: { frontend: WEB }, db: { frontend: { ...WEB, tcp: 5432 }, backends: { a: { ipv4: '172.17.0.2', tcp: 5432 } } } });
+    const config = tree({
+      web: { frontend: WEB },
+      db: { frontend: { ...WEB, tcp: 5432 }, backends: { a: { ipv4: '172.17.0.2', tcp: 5432 } } },
+    });
     expect(Object.keys(said(plan(config, { ...OPTIONS, elide: true })))).toEqual(['tcp 10.0.0.1:5432 wlc']);
   });
 
@@ -108,9 +116,14 @@ describe('a service', () => {
 
   test('takes only the backends of one Docker host where told so', () => {
     const config = tree({
-      web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 80, host: 'h1' }, b: { ipv4: '172.17.0.3', tcp: 80, host: 'h2' } } },
+      web: {
+        frontend: WEB,
+        backends: { a: { ipv4: '172.17.0.2', tcp: 80, host: 'h1' }, b: { ipv4: '172.17.0.3', tcp: 80, host: 'h2' } },
+      },
     });
-    expect(said(plan(config, { ...OPTIONS, onlyHost: 'h2' }))).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.3:80 masq 10'] });
+    expect(said(plan(config, { ...OPTIONS, onlyHost: 'h2' }))).toEqual({
+      'tcp 10.0.0.1:80 wlc': ['172.17.0.3:80 masq 10'],
+    });
   });
 
   test.each([
@@ -125,33 +138,58 @@ describe('a service', () => {
   });
 
   test('names a flag that its scheduler does not have', () => {
-    const { problems } = plan(tree({ web: { frontend: { ...WEB, scheduler: 'sh', schedulerFlags: ['mh-port'] } } }), OPTIONS);
+    const { problems } = plan(
+      tree({ web: { frontend: { ...WEB, scheduler: 'sh', schedulerFlags: ['mh-port'] } } }),
+      OPTIONS,
+    );
     expect(problems.map((p) => p.message)).toEqual(['schedulerFlags: scheduler sh has no "mh-port": ignored']);
   });
 
   test('schedules packets one by one only where they are datagrams', () => {
-    const { desired } = plan(tree({ dns: { frontend: { ipv4: '10.0.0.1', tcp: 53, udp: 53, onePacket: true } } }), OPTIONS);
+    const { desired } = plan(
+      tree({ dns: { frontend: { ipv4: '10.0.0.1', tcp: 53, udp: 53, onePacket: true } } }),
+      OPTIONS,
+    );
     expect([...desired.values()].map(({ service }) => service.onePacket)).toEqual([false, true]);
   });
 
   test('keeps clients by whole address unless a netmask is given', () => {
     const frontend = { ipv4: '10.0.0.1', ipv6: '2001:db8::1', tcp: 80 };
     const masks = (persistence: Frontend['persistence']) =>
-      [...plan(tree({ web: { frontend: { ...frontend, ...(persistence && { persistence }) } } }), OPTIONS).desired.values()].map(
-        ({ service }) => service.persistence,
-      );
-    expect(masks({ timeout: 300 })).toEqual([{ timeout: 300, prefixLength: 32 }, { timeout: 300, prefixLength: 128 }]);
-    expect(masks({ timeout: 300, netmask: 24 })).toEqual([{ timeout: 300, prefixLength: 24 }, { timeout: 300, prefixLength: 24 }]);
-    expect(masks({ timeout: 300, netmask: 64 })).toEqual([{ timeout: 300, prefixLength: 32 }, { timeout: 300, prefixLength: 64 }]);
+      [
+        ...plan(
+          tree({ web: { frontend: { ...frontend, ...(persistence && { persistence }) } } }),
+          OPTIONS,
+        ).desired.values(),
+      ].map(({ service }) => service.persistence);
+    expect(masks({ timeout: 300 })).toEqual([
+      { timeout: 300, prefixLength: 32 },
+      { timeout: 300, prefixLength: 128 },
+    ]);
+    expect(masks({ timeout: 300, netmask: 24 })).toEqual([
+      { timeout: 300, prefixLength: 24 },
+      { timeout: 300, prefixLength: 24 },
+    ]);
+    expect(masks({ timeout: 300, netmask: 64 })).toEqual([
+      { timeout: 300, prefixLength: 32 },
+      { timeout: 300, prefixLength: 64 },
+    ]);
   });
 });
 
 describe('backends that end at one address and port', () => {
   test('are one destination with the sum of their weights', () => {
-    const config = tree({ web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 80, weight: 3 }, b: { ipv4: '172.17.0.2', tcp: 80, weight: 4 } } } });
+    const config = tree({
+      web: {
+        frontend: WEB,
+        backends: { a: { ipv4: '172.17.0.2', tcp: 80, weight: 3 }, b: { ipv4: '172.17.0.2', tcp: 80, weight: 4 } },
+      },
+    });
     const result = plan(config, OPTIONS);
     expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 7'] });
-    expect([...([...result.desired.values()][0]?.destinations.values() ?? [])].map((d) => d.backends)).toEqual([['a', 'b']]);
+    expect([...([...result.desired.values()][0]?.destinations.values() ?? [])].map((d) => d.backends)).toEqual([
+      ['a', 'b'],
+    ]);
   });
 
   test('whose methods differ take the smallest name’s, and a problem says so', () => {
@@ -164,11 +202,22 @@ describe('backends that end at one address and port', () => {
     );
     const result = plan(config, OPTIONS);
     expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['192.0.2.1:80 droute 20'] });
-    expect(result.problems).toEqual([{ source: 'plan', key: 'services/web/backends/b', message: expect.stringContaining('tunnel differs from droute') }]);
+    expect(result.problems).toEqual([
+      {
+        source: 'plan',
+        key: 'services/web/backends/b',
+        message: expect.stringContaining('tunnel differs from droute'),
+      },
+    ]);
   });
 
   test('never exceed the kernel’s greatest weight', () => {
-    const config = tree({ web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 80, weight: 65535 }, b: { ipv4: '172.17.0.2', tcp: 80, weight: 1 } } } });
+    const config = tree({
+      web: {
+        frontend: WEB,
+        backends: { a: { ipv4: '172.17.0.2', tcp: 80, weight: 65535 }, b: { ipv4: '172.17.0.2', tcp: 80, weight: 1 } },
+      },
+    });
     const result = plan(config, OPTIONS);
     expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 65535'] });
     expect(result.problems).toHaveLength(1);
@@ -177,10 +226,13 @@ describe('backends that end at one address and port', () => {
   test('have a limit of connections only if each has one', () => {
     const limits = (...uppers: (number | undefined)[]) => {
       const backends = Object.fromEntries(
-        uppers.map((upperThreshold, i) => [`b${i}`, { ipv4: '172.17.0.2', tcp: 80, ...(upperThreshold !== undefined && { upperThreshold }) }]),
+        uppers.map((upperThreshold, i) => [
+          `b${i}`,
+          { ipv4: '172.17.0.2', tcp: 80, ...(upperThreshold !== undefined && { upperThreshold }) },
+        ]),
       );
-      return [...plan(tree({ web: { frontend: WEB, backends } }), OPTIONS).desired.values()].flatMap(({ destinations }) =>
-        [...destinations.values()].map((d) => d.upperThreshold),
+      return [...plan(tree({ web: { frontend: WEB, backends } }), OPTIONS).desired.values()].flatMap(
+        ({ destinations }) => [...destinations.values()].map((d) => d.upperThreshold),
       );
     };
     expect(limits(100, 50)).toEqual([150]);
@@ -190,45 +242,92 @@ describe('backends that end at one address and port', () => {
 
 describe('routes', () => {
   const one = (routes: Record<string, Partial<Route>>, fields: Partial<Backend> = {}) =>
-    plan(tree({ web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 8080, ...fields } } } }, routes), OPTIONS);
+    plan(
+      tree({ web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 8080, ...fields } } } }, routes),
+      OPTIONS,
+    );
   const destinations = (routes: Record<string, Partial<Route>>) => said(one(routes))['tcp 10.0.0.1:80 wlc'];
 
   test.each<[string, Record<string, Partial<Route>>, string[]]>([
-    ['with a gateway send to its address and the frontend’s port', { r: { prefix: '172.17.0.0/16', gateway: '192.0.2.1', ipvsMethod: 'droute' } }, ['192.0.2.1:80 droute 10']],
-    ['without a gateway only say the method', { r: { prefix: '172.17.0.0/16', ipvsMethod: 'masq' } }, ['172.17.0.2:8080 masq 10']],
+    [
+      'with a gateway send to its address and the frontend’s port',
+      { r: { prefix: '172.17.0.0/16', gateway: '192.0.2.1', ipvsMethod: 'droute' } },
+      ['192.0.2.1:80 droute 10'],
+    ],
+    [
+      'without a gateway only say the method',
+      { r: { prefix: '172.17.0.0/16', ipvsMethod: 'masq' } },
+      ['172.17.0.2:8080 masq 10'],
+    ],
     ['without a method exclude', { r: { prefix: '172.17.0.0/16' } }, []],
     ['that do not match leave the backend as it is', { r: { prefix: '172.18.0.0/16' } }, ['172.17.0.2:8080 masq 10']],
-    ['the longest prefix wins', { wide: { prefix: '172.16.0.0/12' }, narrow: { prefix: '172.17.0.0/24', ipvsMethod: 'masq' } }, ['172.17.0.2:8080 masq 10']],
-    ['no prefix is the default', { d: {}, narrow: { prefix: '172.17.0.0/24', ipvsMethod: 'masq' } }, ['172.17.0.2:8080 masq 10']],
-    ['a tie goes to the higher priority', { a: { prefix: '172.17.0.0/16' }, b: { prefix: '172.17.0.0/16', ipvsMethod: 'masq', priority: 1 } }, ['172.17.0.2:8080 masq 10']],
-    ['then to the smaller name', { b: { prefix: '172.17.0.0/16' }, a: { prefix: '172.17.0.0/16', ipvsMethod: 'masq' } }, ['172.17.0.2:8080 masq 10']],
+    [
+      'the longest prefix wins',
+      { wide: { prefix: '172.16.0.0/12' }, narrow: { prefix: '172.17.0.0/24', ipvsMethod: 'masq' } },
+      ['172.17.0.2:8080 masq 10'],
+    ],
+    [
+      'no prefix is the default',
+      { d: {}, narrow: { prefix: '172.17.0.0/24', ipvsMethod: 'masq' } },
+      ['172.17.0.2:8080 masq 10'],
+    ],
+    [
+      'a tie goes to the higher priority',
+      { a: { prefix: '172.17.0.0/16' }, b: { prefix: '172.17.0.0/16', ipvsMethod: 'masq', priority: 1 } },
+      ['172.17.0.2:8080 masq 10'],
+    ],
+    [
+      'then to the smaller name',
+      { b: { prefix: '172.17.0.0/16' }, a: { prefix: '172.17.0.0/16', ipvsMethod: 'masq' } },
+      ['172.17.0.2:8080 masq 10'],
+    ],
     ['of the other family do not match', { r: { prefix: '::ffff:172.17.0.0/112' } }, ['172.17.0.2:8080 masq 10']],
     ['to a gateway of the other family need a tunnel', { r: { gateway: '2001:db8::1', ipvsMethod: 'droute' } }, []],
-    ['to a gateway of the other family go by tunnel', { r: { gateway: '2001:db8::1', ipvsMethod: 'tunnel' } }, ['[2001:db8::1]:80 tunnel 10']],
+    [
+      'to a gateway of the other family go by tunnel',
+      { r: { gateway: '2001:db8::1', ipvsMethod: 'tunnel' } },
+      ['[2001:db8::1]:80 tunnel 10'],
+    ],
   ])('%s', (_, routes, expected) => {
     expect(destinations(routes)).toEqual(expected);
   });
 
   test('say what kind of tunnel', () => {
     const tunnel = (fields: Partial<Route>) =>
-      [...one({ r: { gateway: '192.0.2.1', ipvsMethod: 'tunnel', ...fields } }).desired.values()].flatMap(({ destinations }) =>
-        [...destinations.values()].map((d) => d.tunnel),
+      [...one({ r: { gateway: '192.0.2.1', ipvsMethod: 'tunnel', ...fields } }).desired.values()].flatMap(
+        ({ destinations }) => [...destinations.values()].map((d) => d.tunnel),
       );
     expect(tunnel({})).toEqual([undefined]);
     expect(tunnel({ tunnel: { type: 'gue' } })).toEqual([{ type: 'gue', port: 6080, checksum: 'none' }]);
-    expect(tunnel({ tunnel: { type: 'gue', port: 5555, checksum: true } })).toEqual([{ type: 'gue', port: 5555, checksum: 'checksum' }]);
-    expect(tunnel({ tunnel: { type: 'gre', checksum: true } })).toEqual([{ type: 'gre', port: 0, checksum: 'checksum' }]);
+    expect(tunnel({ tunnel: { type: 'gue', port: 5555, checksum: true } })).toEqual([
+      { type: 'gue', port: 5555, checksum: 'checksum' },
+    ]);
+    expect(tunnel({ tunnel: { type: 'gre', checksum: true } })).toEqual([
+      { type: 'gre', port: 0, checksum: 'checksum' },
+    ]);
   });
 
   test('by which packets would arrive at another port than the backend’s are a problem', () => {
     const { problems } = one({ r: { prefix: '172.17.0.0/16', ipvsMethod: 'droute' } });
-    expect(problems).toEqual([{ source: 'plan', key: 'services/web/backends/a', message: 'port 8080: droute cannot change the port, packets arrive at 80' }]);
+    expect(problems).toEqual([
+      {
+        source: 'plan',
+        key: 'services/web/backends/a',
+        message: 'port 8080: droute cannot change the port, packets arrive at 80',
+      },
+    ]);
   });
 });
 
 test('replanning what changed gives what planning everything gives', () => {
-  const before = tree({ a: { frontend: WEB, backends: { x: { ipv4: '172.17.0.2', tcp: 80 } } }, b: { frontend: { ...WEB, tcp: 81 } } });
-  const after = tree({ b: { frontend: { ...WEB, tcp: 81 }, backends: { y: { ipv4: '172.17.0.3', tcp: 80 } } }, c: { frontend: { ...WEB, tcp: 82 } } });
+  const before = tree({
+    a: { frontend: WEB, backends: { x: { ipv4: '172.17.0.2', tcp: 80 } } },
+    b: { frontend: { ...WEB, tcp: 81 } },
+  });
+  const after = tree({
+    b: { frontend: { ...WEB, tcp: 81 }, backends: { y: { ipv4: '172.17.0.3', tcp: 80 } } },
+    c: { frontend: { ...WEB, tcp: 82 } },
+  });
   const previous = plan(before, OPTIONS);
   const replanned = plan(after, OPTIONS, { previous, changed: new Set(['a', 'b', 'c']) });
   expect(replanned).toEqual(plan(after, OPTIONS));

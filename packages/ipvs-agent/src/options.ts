@@ -1,0 +1,80 @@
+import { defineCommand, type OptionsOf } from '@clusterf/daemon';
+import { etcdFlags } from '@clusterf/store';
+
+/** `clusterf-ipvs`: the Go program's options keep their names; where it had a prefix, the short name is an alias. */
+export const command = defineCommand({
+  command: 'clusterf-ipvs',
+  summary:
+    "Keeps this machine's kernel IPVS table as the configuration tree says. Needs CAP_NET_ADMIN and a kernel with ip_vs.",
+  version: '0.1.0',
+  options: {
+    'config-source': {
+      type: 'list',
+      group: 'Configuration',
+      describe:
+        'where the tree is: etcd://HOST:PORT,…/PREFIX, etcd+https://…, file:///DIRECTORY; repeatable, later ones override',
+      defaultText: 'etcd:///clusterf',
+    },
+    'filter-routes': {
+      type: 'string',
+      group: 'Configuration',
+      describe: 'take routes only from sources whose URL begins with this',
+    },
+    'only-host': {
+      type: 'string',
+      group: 'Configuration',
+      describe: 'take only backends that this Docker host registered (the host tier)',
+    },
+    ...etcdFlags,
+    'ipvs-fwd-method': {
+      type: 'choice',
+      choices: ['masq', 'droute', 'tunnel'],
+      default: 'masq',
+      alias: 'fwd-method',
+      group: 'IPVS',
+      describe: 'forwarding method where neither route nor frontend says',
+    },
+    'ipvs-sched-name': {
+      type: 'string',
+      default: 'wlc',
+      alias: 'sched-name',
+      check: (name: string) => (/^[a-z0-9_]{1,15}$/.test(name) ? undefined : 'a scheduler name such as wlc'),
+      group: 'IPVS',
+      describe: 'scheduler where the frontend does not say',
+    },
+    elide: {
+      type: 'boolean',
+      alias: 'ipvs-elide',
+      group: 'IPVS',
+      describe: 'leave out virtual services without destinations',
+    },
+    resync: {
+      type: 'duration',
+      default: '30s',
+      group: 'IPVS',
+      describe: 'time between looks at the whole kernel table, which repair what somebody else changed; 0 = never',
+    },
+    'state-dir': {
+      type: 'string',
+      default: '/run/clusterf',
+      group: 'IPVS',
+      describe: 'where the agent remembers which virtual services are its own',
+    },
+    flush: {
+      type: 'boolean',
+      group: 'Running',
+      describe: 'delete every virtual service, whoever made it, before the first pass',
+    },
+    noop: {
+      type: 'boolean',
+      alias: 'ipvs-noop',
+      group: 'Running',
+      describe: 'read the kernel, print the operations, write nothing',
+    },
+    print: { type: 'boolean', group: 'Running', describe: 'print the table after every pass that changed it' },
+    once: { type: 'boolean', group: 'Running', describe: 'exit after one pass' },
+    debug: { type: 'boolean', alias: 'ipvs-debug', group: 'Logging', describe: 'the same as --log-level debug' },
+  },
+});
+
+export type CommandOptions = OptionsOf<typeof command>;

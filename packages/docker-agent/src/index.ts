@@ -1,1 +1,6 @@
-// filled by the package's first module
+export * from './agent.js';
+export * from './container.js';
+export { connectDocker } from './docker.js';
+export * from './labels.js';
+export * from './registrations.js';
+export type { DockerView } from './watch.js';

@@ -1,0 +1,65 @@
+/**
+ * The docker-agent in one page:
+ *
+ *   events (triggers only) → list + inspect → ContainerState[] → registrations → leased writer
+ *
+ * Everything between Docker and the writer is computed anew from all that is known, at every change; the writer
+ * compares with what it wrote and touches only what differs.
+ */
+import type { Clock, Logger } from '@clusterf/daemon';
+import type { Registrations } from '@clusterf/store';
+import type { Engine } from './container.js';
+import { ProblemLog } from './problem-log.js';
+import { registrations, type RegistrationOptions } from './registrations.js';
+import { DockerWatch, type DockerView } from './watch.js';
+
+export interface AgentParts {
+  readonly engine: Engine;
+  /** Absent = nothing is written. */
+  readonly writer: Registrations | undefined;
+  /** Told all entries at every change. */
+  readonly print: ((entries: ReadonlyMap<string, string>) => void) | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface AgentSettings extends RegistrationOptions {
+  readonly resync: number;
+  readonly inspectParallel: number;
+  readonly once: boolean;
+  readonly exitFlush: boolean;
+}
+
+/** Runs until the signal aborts, or, with `once`, until what runs now is registered. */
+export async function runAgent(parts: AgentParts, settings: AgentSettings, signal: AbortSignal): Promise<void> {
+  const { engine, writer, print, clock, log } = parts;
+  const problems = new ProblemLog(log);
+
+  const onView = (view: DockerView) => {
+    const registered = registrations(view, settings);
+    problems.report(registered.problems);
+    writer?.publish(registered.entries);
+    print?.(registered.entries);
+  };
+  const watch = new DockerWatch({
+    engine,
+    clock,
+    log,
+    resync: settings.resync,
+    parallel: settings.inspectParallel,
+    networks: settings.routeNetworks,
+    onView,
+  });
+
+  try {
+    if (settings.once) {
+      await watch.once(signal);
+      await writer?.settled(signal);
+    } else {
+      await watch.run(signal);
+    }
+  } finally {
+    // By default the keys are left to their TTL: an upgraded agent is back before it ends, and nobody notices.
+    await (settings.exitFlush ? writer?.flush() : writer?.close());
+  }
+}

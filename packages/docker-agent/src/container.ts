@@ -1,0 +1,73 @@
+/** What the agent knows of Docker's side, free of Docker's API types. */
+
+export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+
+/** `none` = the image and the container state no HEALTHCHECK. */
+export type Health = 'none' | 'starting' | 'healthy' | 'unhealthy';
+
+/** A container's end on one Docker network. */
+export interface Attachment {
+  readonly network: string;
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+}
+
+export interface ContainerState {
+  /** Full, 64 hexadecimal digits. */
+  readonly id: string;
+  /** Without the slash that Docker puts before it. */
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly status: ContainerStatus;
+  readonly health: Health;
+  /** Docker's clock, in milliseconds since 1970, as are the times of its events. */
+  readonly startedAt: number;
+  /** Number of the signal that asks it to stop. */
+  readonly stopSignal: number;
+  /** `default`, a network's name, `host`, `none` or `container:<id>`. */
+  readonly networkMode: string;
+  readonly attachments: readonly Attachment[];
+  /** `80/tcp`: what the image EXPOSEs, or the container exposes or publishes. */
+  readonly exposed: readonly string[];
+}
+
+/** Only the subnets interest us: they become routes. */
+export interface NetworkState {
+  readonly name: string;
+  /** CIDR, as Docker writes them. */
+  readonly subnets: readonly string[];
+}
+
+/**
+ * Something happened; what, one has to ask. Only a `kill` says by itself what no inspect would tell: that the
+ * container has been asked to stop.
+ */
+export type DockerEvent =
+  | {
+      readonly type: 'container';
+      readonly action: string;
+      readonly id: string;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly time: number;
+      /** With `kill`: the signal's number. */
+      readonly signal?: number;
+    }
+  | {
+      readonly type: 'network';
+      readonly action: string;
+      readonly time: number;
+      /** With `connect` and `disconnect`: the container's id. */
+      readonly container?: string;
+    };
+
+/** Docker, as far as the agent asks it anything. Every call rejects when its signal aborts. */
+export interface Engine {
+  /** Resolves when Docker has accepted the subscription; the events end by an error or by the end of the stream. */
+  subscribe(since: number | undefined, signal: AbortSignal): Promise<AsyncIterable<DockerEvent>>;
+  /** Ids and labels of the containers that run or are paused. */
+  list(signal: AbortSignal): Promise<readonly Pick<ContainerState, 'id' | 'labels'>[]>;
+  /** Undefined if there is no such container. */
+  inspect(id: string, signal: AbortSignal): Promise<ContainerState | undefined>;
+  /** Those of these networks that exist. */
+  networks(names: readonly string[], signal: AbortSignal): Promise<readonly NetworkState[]>;
+}

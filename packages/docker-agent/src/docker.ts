@@ -1,0 +1,180 @@
+/** The only file that knows dockerode and the Docker API's types. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Dockerode from 'dockerode';
+import type { Attachment, ContainerState, ContainerStatus, DockerEvent, Engine, Health } from './container.js';
+import { signalNumber, SIGTERM } from './signals.js';
+
+/** Milliseconds after which Docker counts as lost; generous, since a busy dockerd may take seconds to inspect. */
+const ANSWER_TIMEOUT = 30_000;
+
+/** Events that can change a registration or a route; above all not the `exec_*` ones of every health check. */
+const ACTIONS = 'start die stop kill pause unpause destroy rename update health_status create connect disconnect'.split(
+  ' ',
+);
+
+const STATUSES: readonly ContainerStatus[] = [
+  'created',
+  'running',
+  'paused',
+  'restarting',
+  'removing',
+  'exited',
+  'dead',
+];
+
+/** How to reach Docker: `unix:///path` or `tcp://host:port`, by TLS where the environment has Docker's variables for it. */
+export function connectDocker(endpoint: string, env: Readonly<Record<string, string | undefined>>): Engine {
+  return dockerEngine(new Dockerode(connection(endpoint, env)));
+}
+
+/** @throws Error for an endpoint that is neither a socket nor an address, or unreadable certificates */
+function connection(endpoint: string, env: Readonly<Record<string, string | undefined>>): Dockerode.DockerOptions {
+  if (endpoint.startsWith('unix://')) {
+    // dockerode itself looks at DOCKER_HOST and prefers a host to a socket: say that there is none.
+    return { socketPath: endpoint.slice('unix://'.length), host: undefined, port: undefined, protocol: 'http' };
+  }
+  const url = new URL(endpoint);
+  const tls = url.protocol === 'https:' || (env['DOCKER_TLS_VERIFY'] ?? '') !== '';
+  const certificates = tls ? env['DOCKER_CERT_PATH'] : undefined;
+  return {
+    host: url.hostname,
+    port: url.port === '' ? (tls ? 2376 : 2375) : url.port,
+    protocol: tls ? 'https' : 'http',
+    ...(certificates === undefined ? {} : readCertificates(certificates)),
+  };
+}
+
+function readCertificates(directory: string): Pick<Dockerode.DockerOptions, 'ca' | 'cert' | 'key'> {
+  return {
+    ca: readFileSync(join(directory, 'ca.pem')),
+    cert: readFileSync(join(directory, 'cert.pem')),
+    key: readFileSync(join(directory, 'key.pem')),
+  };
+}
+
+function within(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT)]);
+}
+
+function dockerEngine(docker: Dockerode): Engine {
+  return {
+    async subscribe(since, signal) {
+      const abort = new AbortController();
+      // The time-out is for the answer only: the stream itself stays open for days.
+      const timer = setTimeout(() => abort.abort(new Error('docker did not answer /events in time')), ANSWER_TIMEOUT);
+      try {
+        const stream = await docker.getEvents({
+          // A second earlier than the last event seen: times lose precision on the way, and repeats do no harm.
+          // From the beginning, dockerd tells the 256 events it remembers.
+          since: since === undefined ? 1 : Math.max(1, since / 1_000 - 1),
+          filters: { type: ['container', 'network'], event: ACTIONS },
+          abortSignal: AbortSignal.any([signal, abort.signal]),
+        });
+        return decodeEvents(stream);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+
+    async list(signal) {
+      const containers = await docker.listContainers({ abortSignal: within(signal) });
+      return containers.map(({ Id, Labels }) => ({ id: Id, labels: Labels ?? {} }));
+    },
+
+    inspect: (id, signal) =>
+      found(async () => decodeContainer(await docker.getContainer(id).inspect({ abortSignal: within(signal) }))),
+
+    async networks(names, signal) {
+      if (names.length === 0) return [];
+      const networks = await docker.listNetworks({ abortSignal: within(signal) });
+      return networks
+        .filter(({ Name }) => names.includes(Name))
+        .map(({ Name, IPAM }) => ({
+          name: Name,
+          subnets: (IPAM?.Config ?? []).map(({ Subnet }) => Subnet ?? '').filter((subnet) => subnet !== ''),
+        }));
+    },
+  };
+}
+
+/** Docker's 404 is an answer, not a failure. */
+async function found<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return undefined;
+    throw error;
+  }
+}
+
+/** Docker writes null for empty maps and lists, whatever its types say; hence the question marks. */
+export function decodeContainer(info: Dockerode.ContainerInspectInfo): ContainerState {
+  const { State, Config, NetworkSettings, HostConfig } = info;
+  return {
+    id: info.Id,
+    name: info.Name.replace(/^\//, ''),
+    labels: Config.Labels ?? {},
+    status: STATUSES.find((status) => status === State.Status) ?? 'dead',
+    health: decodeHealth(State.Health?.Status),
+    startedAt: Date.parse(State.StartedAt),
+    stopSignal: decodeStopSignal(Config),
+    networkMode: HostConfig.NetworkMode ?? 'default',
+    attachments: Object.entries(NetworkSettings.Networks ?? {}).map(
+      ([network, { IPAddress, GlobalIPv6Address }]): Attachment => ({
+        network,
+        ...(IPAddress ? { ipv4: IPAddress } : {}),
+        ...(GlobalIPv6Address ? { ipv6: GlobalIPv6Address } : {}),
+      }),
+    ),
+    exposed: Object.keys({ ...Config.ExposedPorts, ...NetworkSettings.Ports }),
+  };
+}
+
+function decodeHealth(status: string | undefined): Health {
+  return status === 'starting' || status === 'healthy' || status === 'unhealthy' ? status : 'none';
+}
+
+function decodeStopSignal(config: object): number {
+  const text = 'StopSignal' in config && typeof config.StopSignal === 'string' ? config.StopSignal : '';
+  return signalNumber(text) ?? SIGTERM;
+}
+
+async function* decodeEvents(stream: NodeJS.ReadableStream): AsyncGenerator<DockerEvent> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = (rest + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const event = line.trim() === '' ? undefined : decodeEvent(JSON.parse(line));
+      if (event !== undefined) yield event;
+    }
+  }
+}
+
+/** One line of GET /events, as far as we look at it. */
+export interface EventMessage {
+  readonly Type: string;
+  readonly Action: string;
+  readonly Actor: { readonly ID: string; readonly Attributes?: Readonly<Record<string, string>> | null };
+  readonly timeNano: number;
+}
+
+/** Undefined for what is not about a container or a network. */
+export function decodeEvent(message: EventMessage): DockerEvent | undefined {
+  const { Type, Action, Actor, timeNano } = message;
+  const time = timeNano / 1e6;
+  const attributes = Actor.Attributes ?? {};
+  if (Type === 'container') {
+    const signal = Action === 'kill' ? signalNumber(attributes['signal'] ?? '') : undefined;
+    // Labels arrive among the attributes, beside `image` and `name`.
+    const event = { type: Type, action: Action, id: Actor.ID, labels: attributes, time } as const;
+    return signal === undefined ? event : { ...event, signal };
+  }
+  if (Type === 'network') {
+    const { container } = attributes;
+    return { type: Type, action: Action, time, ...(container === undefined ? {} : { container }) };
+  }
+  return undefined;
+}

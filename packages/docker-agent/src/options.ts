@@ -1,0 +1,117 @@
+import { hostname } from 'node:os';
+import { checkName, parseAddress, type Family } from '@clusterf/model';
+import { defineCommand, type OptionsOf } from '@clusterf/daemon';
+import { etcdFlags } from '@clusterf/store';
+
+const address = (family: Family) => (text: string) => {
+  const result = parseAddress(text, family);
+  return result.ok ? undefined : result.message;
+};
+
+const positive = (ms: number) => (ms > 0 ? undefined : 'longer than nothing');
+
+export const command = defineCommand({
+  command: 'clusterf-docker',
+  summary:
+    "Registers this host's labelled containers as backends in the configuration tree, for as long as they run.\n" +
+    'Labels: clusterf.service, clusterf.backend[:<service>].{tcp,udp,sctp,weight,network}.',
+  version: '0.1.0',
+  options: {
+    'config-source': {
+      type: 'string',
+      default: 'etcd:///',
+      group: 'Configuration tree',
+      describe: 'where to register: etcd://[HOST[:PORT],…]/PREFIX, etcd+http: or etcd+https:',
+    },
+    ttl: {
+      type: 'duration',
+      default: '10s',
+      alias: 'etcd-ttl',
+      group: 'Configuration tree',
+      check: (ms) => (ms >= 1_000 ? undefined : 'at least 1s'),
+      describe: 'how long registrations outlive the agent',
+    },
+    ...etcdFlags,
+    'docker-endpoint': {
+      type: 'string',
+      group: 'Docker',
+      check: (text) =>
+        /^(unix:\/\/\/|(tcp|https?):\/\/[^/])/.test(text) ? undefined : 'unix:///PATH or tcp://HOST:PORT',
+      defaultText: 'DOCKER_HOST, else unix:///var/run/docker.sock',
+      describe: 'where dockerd listens; TLS as DOCKER_TLS_VERIFY and DOCKER_CERT_PATH say',
+    },
+    resync: {
+      type: 'duration',
+      default: '60s',
+      group: 'Docker',
+      check: positive,
+      describe: 'how often to list all containers, events or not',
+    },
+    'inspect-parallel': {
+      type: 'integer',
+      min: 1,
+      max: 256,
+      default: 8,
+      group: 'Docker',
+      describe: 'inspects under way at once',
+    },
+    'host-name': {
+      type: 'string',
+      group: 'Registration',
+      check: (name) => (checkName(name).ok ? undefined : 'a name without / and control characters'),
+      defaultText: "the machine's host name",
+      describe: "this Docker host's name in backends and routes",
+    },
+    network: {
+      type: 'string',
+      group: 'Registration',
+      describe: 'Docker network whose addresses to register where no label says',
+    },
+    'require-exposed': {
+      type: 'boolean',
+      group: 'Registration',
+      describe: 'register only ports that the image exposes or the container publishes, as the original program did',
+    },
+    'route-network': {
+      type: 'list',
+      group: 'Routes',
+      describe: 'advertise the subnets of this Docker network; repeatable',
+    },
+    'route-gateway4': { type: 'string', group: 'Routes', check: address('ipv4'), describe: 'gateway of IPv4 routes' },
+    'route-gateway6': { type: 'string', group: 'Routes', check: address('ipv6'), describe: 'gateway of IPv6 routes' },
+    'route-ipvs-method': {
+      type: 'choice',
+      choices: ['masq', 'droute', 'tunnel'],
+      group: 'Routes',
+      describe: 'forwarding method of the routes; a route without one excludes its backends',
+    },
+    'exit-flush': {
+      type: 'boolean',
+      group: 'Running',
+      describe: 'remove the registrations on exit, rather than leave them to their TTL for the next agent to take over',
+    },
+    once: {
+      type: 'boolean',
+      group: 'Running',
+      describe: 'register what runs now and exit; the registrations last for --ttl',
+    },
+    print: {
+      type: 'boolean',
+      group: 'Running',
+      describe: 'print the registrations to standard output at every change',
+    },
+    noop: { type: 'boolean', group: 'Running', describe: 'write nothing to the configuration tree' },
+  },
+});
+
+export type AgentOptions = OptionsOf<typeof command>;
+
+/** The machine's name, where no option says otherwise. */
+export function hostName(options: AgentOptions): string {
+  return options.hostName ?? hostname();
+}
+
+/** Where dockerd is: the option, else Docker's own variable, else Docker's own default. */
+export function dockerEndpoint(options: AgentOptions, env: Readonly<Record<string, string | undefined>>): string {
+  return options.dockerEndpoint ?? (env['DOCKER_HOST'] || 'unix:///var/run/docker.sock');
+}

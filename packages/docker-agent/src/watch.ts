@@ -1,0 +1,179 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Backoff, delay, toError, type Clock, type Logger } from '@clusterf/daemon';
+import type { ContainerState, DockerEvent, Engine, NetworkState } from './container.js';
+import { Kills, triggerOf } from './events.js';
+import { Inspections } from './inspections.js';
+import { isLabelled } from './labels.js';
+
+/** Docker's side of the world, complete: what is missing is gone. */
+export interface DockerView {
+  /** Labelled containers that run or are paused. */
+  readonly containers: readonly ContainerState[];
+  /** Ids of those that have been told to stop. */
+  readonly draining: ReadonlySet<string>;
+  /** Those asked for, as far as they exist. */
+  readonly networks: readonly NetworkState[];
+}
+
+export interface WatchOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Milliseconds between two listings. */
+  readonly resync: number;
+  /** Inspects under way at once. */
+  readonly parallel: number;
+  /** Networks to report. */
+  readonly networks: readonly string[];
+  readonly onView: (view: DockerView) => void;
+}
+
+/** Milliseconds until a failed inspect is tried again, while Docker otherwise answers. */
+const INSPECT_RETRY = 1_000;
+
+const LIVE: ReadonlySet<string> = new Set(['running', 'paused']);
+
+/**
+ * Follows one Docker engine and tells every change of what it sees.
+ *
+ * INVARIANTS
+ * - Events are subscribed to before anything is listed, so nothing falls between the two.
+ * - Nothing is told before the first listing is through.
+ * - A container goes only when Docker, asked, says that it does not run: never because Docker did not answer,
+ *   nor because a list, taken before it started, lacks it.
+ */
+export class DockerWatch {
+  readonly #options: WatchOptions;
+  readonly #containers = new Map<string, ContainerState>();
+  readonly #kills = new Kills();
+  #networks: readonly NetworkState[] = [];
+  /** Docker's time of the last event, to resume after. */
+  #since: number | undefined;
+  #listed = false;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  /** Lists and inspects once, without subscribing. @throws whatever Docker's failure was */
+  async once(signal: AbortSignal): Promise<void> {
+    await this.#list(this.#inspections(signal), signal);
+  }
+
+  /** Until the signal aborts; a lost Docker is waited for, with everything it told kept. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      try {
+        await this.#session(signal, () => backoff.reset());
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const retryIn = backoff.next();
+        log.warn('docker lost, registrations are kept', { error: toError(thrown), retryIn: Math.round(retryIn) });
+        await delay(clock, retryIn, signal);
+      }
+    }
+  }
+
+  /** One event stream, from subscription to loss. */
+  async #session(outer: AbortSignal, onListed: () => void): Promise<void> {
+    const over = new AbortController();
+    const signal = AbortSignal.any([outer, over.signal]);
+    const inspections = this.#inspections(signal);
+    try {
+      const events = await this.#options.engine.subscribe(this.#since, signal);
+      await Promise.all([
+        this.#follow(events, inspections, signal),
+        this.#listAgainAndAgain(inspections, signal, onListed),
+      ]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #follow(events: AsyncIterable<DockerEvent>, inspections: Inspections, signal: AbortSignal): Promise<void> {
+    for await (const event of events) {
+      this.#since = event.time;
+      const trigger = triggerOf(event, (id) => this.#containers.has(id));
+      switch (trigger?.type) {
+        case 'kill':
+          this.#kills.record(trigger.id, trigger.signal, trigger.time);
+          this.#tell();
+          break;
+        case 'inspect':
+          void inspections.request(trigger.id);
+          break;
+        case 'networks':
+          await this.#readNetworks(signal);
+          break;
+        case undefined:
+          break;
+      }
+    }
+    throw new Error('the event stream ended');
+  }
+
+  async #listAgainAndAgain(inspections: Inspections, signal: AbortSignal, onListed: () => void): Promise<void> {
+    const { clock, resync } = this.#options;
+    while (!signal.aborted) {
+      await this.#list(inspections, signal);
+      onListed();
+      await delay(clock, resync, signal);
+    }
+  }
+
+  async #list(inspections: Inspections, signal: AbortSignal): Promise<void> {
+    const listed = await this.#options.engine.list(signal);
+    const ours = listed.filter(({ labels }) => isLabelled(labels)).map(({ id }) => id);
+    await this.#readNetworks(signal);
+    // Those known but not listed are asked for by name as well: the answer, not the gap, says that they are gone.
+    await Promise.all([...new Set([...ours, ...this.#containers.keys()])].map((id) => inspections.request(id)));
+    signal.throwIfAborted();
+    this.#kills.keepOnly(new Set(this.#containers.keys()));
+    this.#listed = true;
+    this.#tell();
+  }
+
+  #inspections(signal: AbortSignal): Inspections {
+    const { engine, parallel, clock, log } = this.#options;
+    const retry = async (id: string) => {
+      await delay(clock, INSPECT_RETRY, signal);
+      if (!signal.aborted) await inspections.request(id);
+    };
+    const inspect = async (id: string) => {
+      try {
+        this.#update(id, await engine.inspect(id, signal));
+      } catch (thrown) {
+        if (signal.aborted) return;
+        log.warn('inspect failed, what is known of the container is kept', { id, error: toError(thrown) });
+        void retry(id);
+      }
+    };
+    const inspections = new Inspections({ parallel, inspect });
+    return inspections;
+  }
+
+  #update(id: string, state: ContainerState | undefined): void {
+    const before = this.#containers.get(id);
+    if (state !== undefined && LIVE.has(state.status)) {
+      this.#containers.set(id, state);
+      if (!isDeepStrictEqual(before, state)) this.#tell();
+    } else if (this.#containers.delete(id)) {
+      this.#tell();
+    }
+  }
+
+  async #readNetworks(signal: AbortSignal): Promise<void> {
+    const { engine, networks } = this.#options;
+    this.#networks = await engine.networks(networks, signal);
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (!this.#listed) return;
+    const containers = [...this.#containers.values()];
+    const draining = new Set(containers.filter((container) => this.#kills.draining(container)).map(({ id }) => id));
+    this.#options.onView({ containers, draining, networks: this.#networks });
+  }
+}

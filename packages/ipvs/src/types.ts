@@ -122,3 +122,9 @@ export interface Info {
   /** Buckets of the connection hash table. */
   readonly connectionTableSize: number;
 }
+
+/** A virtual service with its destinations. */
+export interface TableEntry {
+  readonly service: ObservedVirtualService;
+  readonly destinations: readonly ObservedDestination[];
+}

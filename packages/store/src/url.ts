@@ -1,3 +1,6 @@
+import { parseAddress } from '@clusterf/model';
+import { ConfigurationError } from './configuration-error.js';
+
 /** How to find etcd and be let in: the `--etcd-…` options, shared by all `etcd:` URLs of a command line. */
 export interface EtcdOptions {
   /** `--etcd-scheme`, for `etcd://` URLs; default http. */
@@ -39,3 +42,82 @@ export interface MemoryLocation {
 }
 
 export type SourceLocation = EtcdLocation | FileLocation | MemoryLocation;
+
+const DEFAULT_HOST = '127.0.0.1:2379';
+const DEFAULT_PORT = 2379;
+const DEFAULT_PREFIX = '/clusterf';
+const SHAPES = 'etcd://HOST[:PORT],…/PREFIX, etcd+http://…, etcd+https://… or file:///DIRECTORY';
+
+/**
+ * Reads a `--config-source` URL.
+ *
+ * @throws {ConfigurationError} if it is not one, or an option is not usable
+ */
+export function parseSourceUrl(text: string, options: EtcdOptions = {}): SourceLocation {
+  // Not by URL: several hosts are none to it, and it would percent-encode names that are taken as they are.
+  const match = /^([a-z+]+):(?:\/\/([^/]*)(.*))?$/.exec(text);
+  if (match === null) {
+    throw new ConfigurationError(`configuration source ${JSON.stringify(text)} is not a URL; expected ${SHAPES}`);
+  }
+  const [, scheme = '', authority = '', path = ''] = match;
+  switch (scheme) {
+    case 'etcd':
+      return etcdLocation(text, options.scheme ?? 'http', authority, path, options);
+    case 'etcd+http':
+      return etcdLocation(text, 'http', authority, path, options);
+    case 'etcd+https':
+      return etcdLocation(text, 'https', authority, path, options);
+    case 'file':
+      return fileLocation(text, authority + path);
+    case 'memory':
+      return { type: 'memory', url: text };
+    default:
+      throw new ConfigurationError(
+        `configuration source ${JSON.stringify(text)}: the scheme is ${scheme}; expected ${SHAPES}`,
+      );
+  }
+}
+
+/** The URL's hosts and path, and the options only where it has none. */
+function etcdLocation(
+  text: string,
+  scheme: 'http' | 'https',
+  authority: string,
+  path: string,
+  { hosts: otherHosts = [], prefix: otherPrefix = DEFAULT_PREFIX }: EtcdOptions,
+): EtcdLocation {
+  const written = authority === '' ? otherHosts : authority.split(',');
+  const hosts = (written.length === 0 ? [DEFAULT_HOST] : written).map((host) => canonicalHost(text, host));
+  const prefix = canonicalPrefix(path === '' ? otherPrefix : path);
+  return { type: 'etcd', url: `etcd+${scheme}://${hosts.join(',')}${prefix || '/'}`, scheme, hosts, prefix };
+}
+
+function canonicalHost(text: string, host: string): string {
+  // --etcd-host may have been given the way etcdctl's --endpoints are.
+  const bare = host.replace(/^https?:\/\//, '').replace(/\/$/, '');
+  const [, name = '', port = String(DEFAULT_PORT)] = /^(\[[^\]]*\]|[^:[\]@]+)(?::([0-9]+))?$/.exec(bare) ?? [];
+  const address = name.startsWith('[') ? parseAddress(name.slice(1, -1), 'ipv6') : undefined;
+  if (name === '' || /\s/.test(name) || address?.ok === false || Number(port) < 1 || Number(port) > 65_535) {
+    throw new ConfigurationError(
+      `configuration source ${JSON.stringify(text)}: the etcd host is ${JSON.stringify(host)}; ` +
+        'expected HOST or HOST:PORT, an IPv6 address in brackets',
+    );
+  }
+  return `${address?.ok === true ? `[${address.value.text}]` : name}:${Number(port)}`;
+}
+
+/** Begins with a slash and does not end with one. */
+function canonicalPrefix(path: string): string {
+  return `/${path}`.replaceAll(/\/{2,}/g, '/').replace(/\/$/, '');
+}
+
+/** The Go program took `file://conf/x` as a path relative to the working directory; so do we. */
+function fileLocation(text: string, written: string): FileLocation {
+  const path = written.length > 1 ? written.replace(/\/+$/, '') : written;
+  if (path === '') {
+    throw new ConfigurationError(
+      `configuration source ${JSON.stringify(text)} names no directory; expected file:///DIRECTORY`,
+    );
+  }
+  return { type: 'file', url: `file://${path}`, path };
+}

@@ -77,10 +77,9 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     const command =
       kind === 'uml' ? umlCommand({ directory, memory, core: takeCore(directory) }) : nativeCommand(directory);
     const machine = new KeptMachine(name, kind, directory, command);
-    const boot = AbortSignal.any([AbortSignal.timeout(BOOT_DEADLINE), ...(signal === undefined ? [] : [signal])]);
     signal?.addEventListener('abort', () => void machine.stop(), { once: true });
     try {
-      await machine.ready(boot);
+      await machine.ready(signal);
     } catch (error) {
       await machine.stop();
       throw error;
@@ -150,14 +149,14 @@ class KeptMachine implements Machine {
     });
   }
 
-  /** @throws MachineFailed when the machine ends instead or the signal is aborted first */
-  async ready(signal: AbortSignal): Promise<void> {
+  /** @throws MachineFailed when the machine ends instead, or the signal's reason when that is aborted first */
+  async ready(signal: AbortSignal | undefined): Promise<void> {
+    const deadline = AbortSignal.timeout(BOOT_DEADLINE);
+    const interrupts = [deadline, this.#ended.signal, ...(signal === undefined ? [] : [signal])];
     try {
-      await completeLine(join(this.#directory, 'ready'), AbortSignal.any([signal, this.#ended.signal]));
+      await completeLine(join(this.#directory, 'ready'), AbortSignal.any(interrupts));
     } catch (error) {
-      if (this.#ended.signal.aborted || !(signal.reason instanceof Error && signal.reason.name === 'TimeoutError')) {
-        throw error;
-      }
+      if (error !== deadline.reason) throw error;
       throw this.#failure(`did not come up within ${BOOT_DEADLINE / 1000} s`);
     }
   }

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
+import { errorCode } from './errorCode.js';
 
 /**
  * Resolves with a file's text once it ends in a newline, which is the last that its writer puts there. Other files of its
@@ -63,7 +64,7 @@ function ifThere<T>(access: () => T): T | undefined {
   try {
     return access();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

@@ -24,6 +24,8 @@ in_root() {
 }
 
 mount_devices() {
+  # Everything else comes when it is asked for; these two bring sysctls that are looked for before.
+  modprobe -a ipv6 ip_vs
   mount -t devtmpfs devtmpfs /dev
   mkdir -p /dev/pts /dev/shm
   mount -t devpts devpts /dev/pts -o newinstance,ptmxmode=0666

@@ -56,7 +56,6 @@ export interface Plan {
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
 const MAX_WEIGHT = 65535;
-const GUE_PORT = 6080;
 
 /**
  * Plans the whole tree. Given the previous plan and the names of the services that changed since (routes
@@ -242,7 +241,7 @@ function planDestination(
       type !== undefined && {
         tunnel: {
           type,
-          port: type === 'gue' ? (tunnelPort ?? GUE_PORT) : 0,
+          port: type === 'gue' ? (tunnelPort ?? 0) : 0,
           checksum: checksum === true && type !== 'ipip' ? 'checksum' : 'none',
         },
       }),

@@ -146,7 +146,7 @@ describe('fail static', () => {
     const { source, kernel, agent } = await started();
     const asked = kernel.asked.length;
     source.unavailable('connection refused');
-    await until('the loss to be noticed', () => agent.log.said('source unavailable'));
+    await until('the loss to be noticed', () => agent.log.said('source unavailable') > 0);
     expect(kernel.asked).toHaveLength(asked);
     source.snapshot({ ...TREE, 'services/web/backends/b': { ipv4: '172.17.0.3', tcp: 8080, weight: 1 } });
     await until('the change', () => destinations(kernel).includes('172.17.0.3:8080 1'));
@@ -176,7 +176,7 @@ describe('ownership', () => {
     const source = new ScriptedSource();
     const again = new Running([source], kernel, await ownership(WEB_KEY), { print: true });
     source.snapshot(TREE);
-    await until('its first pass', () => again.printed.length);
+    await until('its first pass', () => again.printed.length > 0);
     expect(kernel.asked).toHaveLength(asked);
   });
 
@@ -187,7 +187,7 @@ describe('ownership', () => {
     kernel.table.set(foreign, existing('10.9.9.9', 443)).set('tcp 10.0.0.2:80', existing('10.0.0.2', 80));
     const agent = new Running([source], kernel, await ownership('tcp 10.0.0.2:80'), { print: true });
     source.snapshot(TREE);
-    await until('the first pass', () => agent.printed.length);
+    await until('the first pass', () => agent.printed.length > 0);
     expect([...kernel.table.keys()].toSorted()).toEqual([WEB_KEY, foreign].toSorted());
   });
 
@@ -233,7 +233,7 @@ describe('a kernel that is not as known', () => {
     kernel.refuse = (op) => (op.command === 'newService' && op.service.scheduler === 'typo' ? 'ENOENT' : undefined);
     const agent = new Running([source], kernel, await ownership());
     source.snapshot({ ...TREE, 'services/bad/frontend': { ipv4: '10.0.0.9', tcp: 80, scheduler: 'typo' } });
-    await until('the failure', () => agent.log.said('pass failed'));
+    await until('the failure', () => agent.log.said('pass failed') > 0);
     expect(destinations(kernel)).toHaveLength(2);
     kernel.refuse = () => undefined;
     agent.clock.advance(1000);
@@ -261,7 +261,7 @@ describe('options', () => {
 
   test('--print shows the table with the names of the tree, once for each change', async () => {
     const { agent } = await started(TREE, { print: true });
-    await until('the table', () => agent.printed.length);
+    await until('the table', () => agent.printed.length > 0);
     agent.clock.advance(30_000);
     await until('the resync', () => agent.kernel.dumps === 2);
     expect(agent.printed).toEqual([
@@ -300,7 +300,7 @@ describe('options', () => {
     kernel.table.set('tcp 10.9.9.9:443', existing('10.9.9.9', 443));
     const agent = new Running([source], kernel, await ownership(), { flush: true });
     source.unavailable('connection refused');
-    await until('the source to be heard', () => agent.log.said('source unavailable'));
+    await until('the source to be heard', () => agent.log.said('source unavailable') > 0);
     expect(kernel.table.size).toBe(1);
     source.snapshot(TREE);
     await until('the first pass', () => destinations(kernel).length === 2);

@@ -298,7 +298,6 @@ describe('routes', () => {
         ({ destinations }) => [...destinations.values()].map((d) => d.tunnel),
       );
     expect(tunnel({})).toEqual([undefined]);
-    expect(tunnel({ tunnel: { type: 'gue' } })).toEqual([{ type: 'gue', port: 6080, checksum: 'none' }]);
     expect(tunnel({ tunnel: { type: 'gue', port: 5555, checksum: true } })).toEqual([
       { type: 'gue', port: 5555, checksum: 'checksum' },
     ]);

@@ -1,0 +1,152 @@
+/**
+ * The demo's story, told in a machine of the lab: every part is real, every claim is checked, and the first that does
+ * not hold ends it with status 1.
+ */
+import { destinationKey, IpvsClient } from '@clusterf/ipvs';
+import { Download, Requests } from '../e2e/client-process.js';
+import { SERVER_IMAGE } from '../e2e/image.js';
+import { VIP } from '../e2e/network.js';
+import { type Stack, startStack, TTL } from '../e2e/stack.js';
+import { until } from '../fixtures/until.js';
+import { Narrator } from './narrator.js';
+
+const LABELS = '-l clusterf.service=web -l clusterf.backend.tcp=8080 -l clusterf.backend.udp=8080';
+const REQUESTS = 30;
+
+function runLine(name: string): string {
+  return `docker run -d --name ${name} -h ${name} ${LABELS} ${SERVER_IMAGE} | cut -c 1-12`;
+}
+
+async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
+  const { etcd, dockerd, client } = stack;
+  const story = new Narrator({ DOCKER_HOST: dockerd.endpoint, ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: etcd.host });
+  let dockerAgent = stack.startDockerAgent();
+  let ipvsAgent = stack.startIpvsAgent();
+
+  /** The kernel's destinations that take new connections, as `address:port`. */
+  const taking = async () =>
+    (await kernel.destinations({ family: 'ipv4', protocol: 'tcp', address: VIP, port: 80 }))
+      .filter(({ weight }) => weight > 0)
+      .map(destinationKey);
+  const destinations = async (count: number) =>
+    await until(`${count} destinations take connections`, async () => (await taking()).length === count);
+
+  /** Asks the virtual IP and says who answered how often. */
+  const ask = async (...expected: readonly string[]) => {
+    for (const [protocol, port] of [
+      ['http', 80],
+      ['udp', 53],
+    ] as const) {
+      await using requests = new Requests(client.netns, protocol, VIP, port);
+      await until('the answers', () => requests.lines.length >= REQUESTS, 30_000);
+      await requests.stop();
+      const tally = requests.tally();
+      const told = Object.entries(tally)
+        .toSorted()
+        .map(([from, times]) => `${from} ${times}×`);
+      story.claim(
+        `client: ${requests.lines.length} requests to ${VIP}:${port} (${protocol}): ${told.join(', ')}, ${requests.failures().length} failed`,
+        requests.failures().length === 0 && Object.keys(tally).toSorted().join() === expected.join(),
+      );
+    }
+  };
+
+  story.chapter('A labelled container answers on its virtual IP');
+  await story.shell(
+    `etcdctl put /clusterf/services/web/frontend '{"ipv4": "${VIP}", "tcp": 80, "udp": 53, "scheduler": "rr"}'`,
+  );
+  await story.shell(runLine('web1'));
+  await destinations(1);
+  await story.shell('etcdctl get --prefix /clusterf/services/web/backends/');
+  await story.shell('ipvsadm -Ln');
+  await ask('web1');
+
+  story.chapter('Three containers share the work');
+  await story.shell(runLine('web2'));
+  await story.shell(runLine('web3'));
+  await destinations(3);
+  await story.shell('ipvsadm -Ln');
+  await ask('web1', 'web2', 'web3');
+
+  story.chapter('One is stopped: it drains, and no request fails that began after its weight became 0');
+  {
+    await using requests = new Requests(client.netns, 'http', VIP, 80);
+    await until('the client runs', () => requests.lines.length > 5);
+    const stopping = story.shell('docker stop web3');
+    await destinations(2);
+    const drained = Date.now();
+    await story.shell('ipvsadm -Ln -t 10.107.107.107:80');
+    await stopping;
+    await until('twenty more answers', () => requests.answers(drained).length > 20);
+    const failed = requests.failures(drained).length;
+    story.claim(`${requests.answers(drained).length} requests since its weight is 0, ${failed} failed`, failed === 0);
+    story.claim('none of them went to web3', requests.tally(drained)['web3'] === undefined);
+  }
+
+  story.chapter('One is killed: its destination goes');
+  await story.shell('docker kill web2');
+  await destinations(1);
+  await ask('web1');
+
+  story.chapter('Containers come back, with other addresses, and are followed');
+  await story.shell('docker start web3 web2');
+  await destinations(3);
+  await story.shell('ipvsadm -Ln -t 10.107.107.107:80');
+  await ask('web1', 'web2', 'web3');
+
+  story.chapter('The docker-agent is killed: its registrations lapse with their lease, and come back with it');
+  await story.shell(`kill -KILL ${dockerAgent.pid}    # clusterf-docker`);
+  await destinations(0);
+  await story.shell('etcdctl get --prefix --keys-only /clusterf/services/web/backends/');
+  story.claim(`after ${TTL} s etcd has dropped them, and the balancer with it`, (await taking()).length === 0);
+  dockerAgent = stack.startDockerAgent();
+  await destinations(3);
+  await ask('web1', 'web2', 'web3');
+
+  story.chapter(`etcd is away for longer than the lease's ${TTL} s: the client notices nothing`);
+  {
+    await using requests = new Requests(client.netns, 'http', VIP, 80);
+    await until('the client runs', () => requests.lines.length > 5);
+    const from = Date.now();
+    await story.shell(`kill -TERM ${etcd.pid}    # etcd`);
+    await etcd.stop();
+    await until('the lease’s time has passed', () => Date.now() - from > (TTL + 1) * 1000);
+    await etcd.start();
+    story.say('# etcd is started again');
+    const back = Date.now();
+    await until('the lease’s time has passed again', () => Date.now() - back > (TTL + 1) * 1000);
+    const failed = requests.failures(from).length;
+    story.claim(`${requests.answers(from).length} requests meanwhile, ${failed} failed`, failed === 0);
+    story.claim('all three containers are still published', (await taking()).length === 3);
+  }
+
+  story.chapter('The ipvs-agent is killed and restarted under a running transfer');
+  await using download = new Download(client.netns, VIP, 80);
+  await until('the transfer runs', () => download.bytes > 0);
+  await story.shell(`kill -KILL ${ipvsAgent.pid}    # clusterf-ipvs`);
+  await ipvsAgent.exit();
+  const before = download.bytes;
+  ipvsAgent = stack.startIpvsAgent();
+  await ipvsAgent.waitFor('source read');
+  await until('the transfer goes on', () => download.bytes > before + 2_000_000);
+  await story.shell(runLine('web4'));
+  await destinations(4);
+  const operations = ipvsAgent.log.filter((line) => 'virtualService' in line);
+  story.claim(`${Math.round(download.bytes / 1e6)} MB so far, every byte the right one`, download.bytes > before);
+  story.claim(
+    `since its restart it issued ${operations.length} operations: web4, over TCP and UDP`,
+    operations.length === 2,
+  );
+  await story.shell('ipvsadm -Ln');
+}
+
+const began = performance.now();
+{
+  process.stdout.write('Starting etcd, dockerd and a client in a network namespace of its own …\n');
+  await using stack = await startStack((part) => {
+    process.stdout.write(`  ${part} is ready (${((performance.now() - began) / 1000).toFixed(1)} s)\n`);
+  });
+  using kernel = await IpvsClient.open();
+  await tell(stack, kernel);
+  process.stdout.write('\n');
+}

@@ -16,9 +16,13 @@ export class UsageError extends CommandError {
   readonly exitCode = EXIT.usage;
 }
 
+/** Marks a configuration error of a package that knows nothing of commands; `runCommand` treats it as one. */
+export const CONFIGURATION_CODE = 'ERR_CONFIGURATION';
+
 /** A configuration file, or something else the operator wrote down, is wrong: exit code 3. */
 export class ConfigurationError extends CommandError {
   override readonly name = 'ConfigurationError';
+  readonly code = CONFIGURATION_CODE;
   readonly exitCode = EXIT.configuration;
 }
 

@@ -1,4 +1,4 @@
-import { CommandError, errorCode, EXIT, toError } from './errors.js';
+import { CommandError, CONFIGURATION_CODE, errorCode, EXIT, toError } from './errors.js';
 import { createLogger, type Logger } from './logger.js';
 import type { commonOptions, CommandSpec, OptionsOf, Values } from './option-types.js';
 import { parseOptions, type Environment } from './options.js';
@@ -78,12 +78,13 @@ async function supervise(log: Logger, run: (signal: AbortSignal) => Promise<numb
 }
 
 function report(log: Logger, error: Error): number {
-  if (error instanceof CommandError) {
+  const code = errorCode(error);
+  if (error instanceof CommandError || code === CONFIGURATION_CODE) {
     log.error(error.message, error.cause === undefined ? {} : { cause: error.cause });
-    return error.exitCode;
+    return error instanceof CommandError ? error.exitCode : EXIT.configuration;
   }
   // Errors from outside carry a code; Node's own ERR_ ones are complaints about the caller, which is us.
-  const outside = errorCode(error)?.startsWith('ERR_') === false;
+  const outside = code !== undefined && !code.startsWith('ERR_');
   log.error(outside ? 'failed' : 'bug: uncaught error', outside ? { error } : { error, stack: error.stack });
   return EXIT.failed;
 }

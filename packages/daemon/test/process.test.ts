@@ -1,0 +1,122 @@
+import { describe, expect, test } from '@jest/globals';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+const library = new URL('../dist/index.js', import.meta.url).href;
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a process whose command has this body; `ready` is called when it logs `ready`. */
+async function run(
+  body: string,
+  argv: readonly string[] = [],
+  ready: (child: ChildProcess) => void = () => {},
+): Promise<Ended> {
+  const script = `
+    import { defineCommand, FailureError, runCommand, UsageError } from ${JSON.stringify(library)};
+    const command = defineCommand({
+      command: 'clusterf-test', summary: 'Tests.', version: '1.2.3',
+      options: { weight: { type: 'integer', min: 0, max: 9, default: 1, group: 'g', describe: 'd' } },
+    });
+    process.exit(await runCommand(command, process.argv.slice(1), process.env, async (options, { signal, log }) => {
+      ${body}
+    }));`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script, '--', ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  let told = false;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    if (told || !stderr.includes('"ready"')) return;
+    told = true;
+    ready(child);
+  });
+  const [code] = await once(child, 'close');
+  return { code, stdout, stderr };
+}
+
+const FOREVER = `const idle = setInterval(() => {}, 1000); log.info('ready');`;
+
+describe('exit codes', () => {
+  test('0 when the command is done, its log on standard error and complete', async () => {
+    const { code, stdout, stderr } = await run(`for (let i = 0; i < 1000; i += 1) log.info('line', { i });`);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    expect(stderr.trim().split('\n')).toHaveLength(1_000);
+  });
+
+  test('what the command resolves to', async () => {
+    expect(await run('return options.weight;', ['--weight', '7'])).toMatchObject({ code: 7 });
+  });
+
+  test('0 and standard output for --help', async () => {
+    const { code, stdout, stderr } = await run('', ['--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('--weight');
+  });
+
+  test('2 and a hint for a bad command line', async () => {
+    const { code, stderr } = await run('', ['--wait']);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: "clusterf-test: unknown option --wait\nTry 'clusterf-test --help'.\n",
+    });
+  });
+
+  test('2 where the command itself finds options that do not go together', async () => {
+    const { code, stderr } = await run(`throw new UsageError('--a needs --b');`);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--a needs --b');
+  });
+
+  test('3 for a bad file, also where another package says so by its code', async () => {
+    expect(await run('', ['--config', '/nonexistent.json'])).toMatchObject({ code: 3 });
+    const { code } = await run(`throw Object.assign(new Error('bad URL'), { code: 'ERR_CONFIGURATION' });`);
+    expect(code).toBe(3);
+  });
+
+  test('1 for a failure from outside, without a stack', async () => {
+    const { code, stderr } = await run(`throw new FailureError('no', { cause: new Error('because') });`);
+    expect(code).toBe(1);
+    expect(stderr).toContain('because');
+    expect(stderr).not.toContain('    at ');
+  });
+
+  test('1 for a bug, with its stack, wherever it is thrown', async () => {
+    for (const body of [
+      `options.nothing.at.all;`,
+      `setTimeout(() => options.nothing.at.all); await new Promise(() => setInterval(() => {}, 1000));`,
+      `void (async () => options.nothing.at.all)(); await new Promise(() => setInterval(() => {}, 1000));`,
+    ]) {
+      const { code, stderr } = await run(body);
+      expect(code).toBe(1);
+      expect(JSON.parse(stderr)).toMatchObject({ level: 'error', stack: expect.stringContaining('TypeError') });
+    }
+  });
+});
+
+describe('signals', () => {
+  const orderly = `${FOREVER} signal.addEventListener('abort', () => { clearInterval(idle); log.info('done'); });
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));`;
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s lets the command finish', async (name) => {
+    const { code, stderr } = await run(orderly, [], (child) => child.kill(name));
+    expect(code).toBe(0);
+    expect(stderr).toContain('"done"');
+  });
+
+  test('a second one ends a command that does not', async () => {
+    const stubborn = `${FOREVER} signal.addEventListener('abort', () => process.kill(process.pid, 'SIGINT'));
+      await new Promise(() => {});`;
+    const { code } = await run(stubborn, [], (child) => child.kill('SIGTERM'));
+    expect(code).toBe(130);
+  });
+});

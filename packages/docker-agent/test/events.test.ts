@@ -1,0 +1,97 @@
+import { describe, expect, test } from '@jest/globals';
+import { array, assert, constantFrom, integer, property, record, shuffledSubarray } from 'fast-check';
+import type { DockerEvent } from '../src/container.js';
+import { Kills, triggerOf } from '../src/events.js';
+
+const TERM = 15;
+const KILL = 9;
+const labels = { 'clusterf.service': 'web', image: 'busybox', name: 'web-1' };
+const nobody = () => false;
+
+function containerEvent(action: string, more: Partial<Extract<DockerEvent, { type: 'container' }>> = {}): DockerEvent {
+  return { type: 'container', action, id: 'c1', labels, time: 1, ...more };
+}
+
+describe('what an event causes', () => {
+  test.each(['start', 'die', 'stop', 'pause', 'unpause', 'destroy', 'rename', 'update', 'health_status: healthy'])(
+    '%s: an inspect',
+    (action) => {
+      expect(triggerOf(containerEvent(action), nobody)).toEqual({ type: 'inspect', id: 'c1' });
+    },
+  );
+
+  test('kill: no question, the signal says all', () => {
+    expect(triggerOf(containerEvent('kill', { signal: TERM }), nobody)).toEqual({
+      type: 'kill',
+      id: 'c1',
+      signal: TERM,
+      time: 1,
+    });
+  });
+
+  test('anything about a container without our labels: nothing', () => {
+    for (const action of ['start', 'kill', 'die']) {
+      expect(triggerOf(containerEvent(action, { labels: { name: 'x' }, signal: TERM }), nobody)).toBeUndefined();
+    }
+  });
+
+  test('a network joined or left by one of our containers: an inspect; by another: nothing', () => {
+    const event = { type: 'network', action: 'connect', time: 1, container: 'c1' } as const;
+    expect(triggerOf(event, (id) => id === 'c1')).toEqual({ type: 'inspect', id: 'c1' });
+    expect(triggerOf(event, nobody)).toBeUndefined();
+  });
+
+  test('a network made or removed: a look at the networks', () => {
+    expect(triggerOf({ type: 'network', action: 'create', time: 1 }, nobody)).toEqual({ type: 'networks' });
+  });
+});
+
+describe('Kills', () => {
+  const container = { id: 'c1', stopSignal: TERM, startedAt: 100 };
+
+  test.each([
+    ['its stop signal after its start', TERM, 150, TERM, true],
+    ['SIGKILL, whatever its stop signal', KILL, 150, 3, true],
+    ['another signal', 1, 150, TERM, false],
+    ['SIGTERM where that is not its stop signal', TERM, 150, 3, false],
+    ['its stop signal before its last start', TERM, 50, TERM, false],
+    ['a kill in the millisecond of its start', TERM, 100, TERM, true],
+  ])('%s', (_title, signal, time, stopSignal, draining) => {
+    const kills = new Kills();
+    kills.record('c1', signal, time);
+    expect(kills.draining({ ...container, stopSignal })).toBe(draining);
+    expect(kills.draining({ ...container, stopSignal, id: 'c2' })).toBe(false);
+  });
+
+  test('a HUP after the stop signal does not make it forget', () => {
+    const kills = new Kills();
+    kills.record('c1', TERM, 150);
+    kills.record('c1', 1, 160);
+    expect(kills.draining(container)).toBe(true);
+  });
+
+  test('containers that are gone are forgotten', () => {
+    const kills = new Kills();
+    kills.record('c1', TERM, 150);
+    kills.keepOnly(new Set(['c2']));
+    expect(kills.draining(container)).toBe(false);
+  });
+
+  test('neither the order of events nor hearing them twice matters', () => {
+    const event = record({ signal: constantFrom(1, KILL, TERM), time: integer({ min: 0, max: 200 }) });
+    const heard = array(event, { maxLength: 8 }).chain((events) =>
+      record({
+        events: constantFrom(events),
+        order: shuffledSubarray([...events, ...events], { minLength: 2 * events.length }),
+      }),
+    );
+    assert(
+      property(heard, ({ events, order }) => {
+        const kills = new Kills();
+        for (const { signal, time } of order) kills.record('c1', signal, time);
+        const expected = events.some(({ signal, time }) => signal !== 1 && time >= container.startedAt);
+        expect(kills.draining(container)).toBe(expected);
+      }),
+    );
+  });
+});

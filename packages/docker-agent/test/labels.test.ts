@@ -1,0 +1,190 @@
+import { describe, expect, test } from '@jest/globals';
+import { assert, constantFrom, dictionary, property, string } from 'fast-check';
+import { isLabelled, type Labels, requestedBackends } from '../src/labels.js';
+
+/** Labels under the first prefix. */
+function short(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [`clusterf.${name}`, value]));
+}
+
+function long(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [`net.qmsk.clusterf.${name}`, value]));
+}
+
+describe.each([
+  ['clusterf.', short],
+  ['net.qmsk.clusterf.', long],
+])('labels under %s', (_prefix, under) => {
+  test.each<[string, Labels, readonly object[]]>([
+    ['nothing without a service', { 'backend.tcp': '80' }, []],
+    ['one service, one port', { service: 'web', 'backend.tcp': '80' }, [{ service: 'web', tcp: 80, weight: 10 }]],
+    [
+      'several services, separated by any white space, each once',
+      { service: ' web\tdns\n web ', 'backend.tcp': '80' },
+      [
+        { service: 'web', tcp: 80, weight: 10 },
+        { service: 'dns', tcp: 80, weight: 10 },
+      ],
+    ],
+    [
+      'all protocols at once',
+      { service: 'dns', 'backend.tcp': '53', 'backend.udp': '53', 'backend.sctp': '54' },
+      [{ service: 'dns', tcp: 53, udp: 53, sctp: 54, weight: 10 }],
+    ],
+    [
+      'a service’s own port over the general one, and only there',
+      { service: 'web admin', 'backend.tcp': '80', 'backend:admin.tcp': '8080', 'backend:admin.udp': '9' },
+      [
+        { service: 'web', tcp: 80, weight: 10 },
+        { service: 'admin', tcp: 8080, udp: 9, weight: 10 },
+      ],
+    ],
+    [
+      'a service’s own weight and network over the general ones',
+      {
+        service: 'a b',
+        'backend.tcp': '1',
+        'backend.weight': '5',
+        'backend:b.weight': '0',
+        'backend.network': 'n',
+        'backend:b.network': ' m ',
+      },
+      [
+        { service: 'a', tcp: 1, weight: 5, network: 'n' },
+        { service: 'b', tcp: 1, weight: 0, network: 'm' },
+      ],
+    ],
+    [
+      'a service whose name has dots and colons',
+      { service: 'my.web:1', 'backend:my.web:1.tcp': '80' },
+      [{ service: 'my.web:1', tcp: 80, weight: 10 }],
+    ],
+    [
+      'the least and the greatest port',
+      { service: 'w', 'backend.tcp': '1', 'backend.udp': '65535' },
+      [{ service: 'w', tcp: 1, udp: 65_535, weight: 10 }],
+    ],
+    [
+      'the greatest weight',
+      { service: 'w', 'backend.tcp': '1', 'backend.weight': '65535' },
+      [{ service: 'w', tcp: 1, weight: 65_535 }],
+    ],
+    ['white space around a number', { service: 'w', 'backend.tcp': ' 80 ' }, [{ service: 'w', tcp: 80, weight: 10 }]],
+    [
+      'an empty network as none',
+      { service: 'w', 'backend.tcp': '80', 'backend.network': '' },
+      [{ service: 'w', tcp: 80, weight: 10 }],
+    ],
+  ])('%s', (_title, labels, backends) => {
+    expect(requestedBackends(under(labels))).toEqual({ backends, problems: [] });
+  });
+
+  test.each(['http', '0', '70000', '-1', '80.5', '0x50', '', '1e3', '80/tcp'])(
+    'port %j is a problem that names label, value and range; the rest goes on',
+    (value) => {
+      const labels = under({ service: 'web dns', 'backend:web.tcp': value, 'backend.udp': '53' });
+      const { backends, problems } = requestedBackends(labels);
+      expect(backends).toEqual([
+        { service: 'web', udp: 53, weight: 10 },
+        { service: 'dns', udp: 53, weight: 10 },
+      ]);
+      expect(problems).toEqual([
+        {
+          label: expect.stringContaining('clusterf.backend:web.tcp'),
+          message: `${JSON.stringify(value)} is not a port: expected a whole number from 1 to 65535`,
+        },
+      ]);
+    },
+  );
+
+  test('a bad port of one service does not fall back to the general port', () => {
+    const labels = under({ service: 'web', 'backend.tcp': '80', 'backend:web.tcp': 'http' });
+    expect(requestedBackends(labels).backends).toEqual([{ service: 'web', weight: 10 }]);
+  });
+
+  test.each(['99999', '-1', 'heavy', ''])('weight %j is a problem, and the next in line applies', (value) => {
+    const labels = under({ service: 'a b', 'backend.tcp': '1', 'backend:a.weight': value, 'backend.weight': '7' });
+    const { backends, problems } = requestedBackends(labels);
+    expect(backends.map(({ weight }) => weight)).toEqual([7, 7]);
+    expect(problems).toEqual([
+      {
+        label: expect.stringContaining('clusterf.backend:a.weight'),
+        message: `${JSON.stringify(value)} is not a weight: expected a whole number from 0 to 65535`,
+      },
+    ]);
+  });
+
+  test('a bad general label is one problem, however many services there are', () => {
+    const { backends, problems } = requestedBackends(under({ service: 'a b c', 'backend.weight': 'x' }));
+    expect(backends.map(({ weight }) => weight)).toEqual([10, 10, 10]);
+    expect(problems).toHaveLength(1);
+  });
+
+  test('a service with an impossible name is a problem, the others go on', () => {
+    const { backends, problems } = requestedBackends(under({ service: 'a/b .. web', 'backend.tcp': '80' }));
+    expect(backends).toEqual([{ service: 'web', tcp: 80, weight: 10 }]);
+    expect(problems.map(({ message }) => message)).toEqual([
+      expect.stringContaining('"a/b"'),
+      expect.stringContaining('".."'),
+    ]);
+  });
+
+  test.each([
+    ['backend.tpc', 'unknown label'],
+    ['backend:web.publish', 'unknown label'],
+    ['backends.tcp', 'unknown label'],
+    ['srevice', 'unknown label'],
+    ['backend:other.tcp', '"other" is not named'],
+  ])('%s is reported as a slip of the pen', (name, message) => {
+    const { problems } = requestedBackends(under({ service: 'web', 'backend.tcp': '80', [name]: '1' }));
+    expect(problems).toEqual([{ label: expect.stringContaining(name), message: expect.stringContaining(message) }]);
+  });
+});
+
+test('where both prefixes are set, label by label, clusterf. wins', () => {
+  const labels = {
+    ...long({ service: 'old', 'backend.tcp': '1', 'backend.udp': '2' }),
+    ...short({ service: 'new', 'backend.tcp': '80' }),
+  };
+  expect(requestedBackends(labels).backends).toEqual([{ service: 'new', tcp: 80, udp: 2, weight: 10 }]);
+});
+
+test('a service’s own label of the old prefix beats a general one of the new', () => {
+  const labels = { ...short({ service: 'web', 'backend.tcp': '80' }), ...long({ 'backend:web.tcp': '81' }) };
+  expect(requestedBackends(labels).backends).toEqual([{ service: 'web', tcp: 81, weight: 10 }]);
+});
+
+test('other programs’ labels are none of our business', () => {
+  const labels = {
+    'traefik.enable': 'true',
+    clusterf: 'x',
+    'clusterfx.service': 'y',
+    'com.docker.compose.service': 'z',
+  };
+  expect(isLabelled(labels)).toBe(false);
+  expect(requestedBackends(labels)).toEqual({ backends: [], problems: [] });
+});
+
+test('whatever the labels say, nothing throws, and what comes out is in range', () => {
+  const name = constantFrom(
+    'clusterf.service',
+    'clusterf.backend.tcp',
+    'clusterf.backend:a.udp',
+    'clusterf.backend.weight',
+    'net.qmsk.clusterf.backend.sctp',
+    'clusterf.backend:.tcp',
+    'clusterf.',
+    'clusterf.backend',
+  );
+  assert(
+    property(dictionary(name, string()), (labels) => {
+      for (const { service, weight, tcp, udp, sctp } of requestedBackends({ 'clusterf.service': 'a b', ...labels })
+        .backends) {
+        expect(service).toMatch(/^[^\s/]+$/);
+        expect(weight).toBeGreaterThanOrEqual(0);
+        expect(weight).toBeLessThanOrEqual(65_535);
+        for (const port of [tcp, udp, sctp]) expect(port === undefined || (port >= 1 && port <= 65_535)).toBe(true);
+      }
+    }),
+  );
+});

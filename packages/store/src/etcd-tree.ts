@@ -1,0 +1,69 @@
+import type { IKeyValue, KVClient } from 'etcd3';
+
+/** Keys a page: etcd builds a whole answer in memory, ours and everybody else's at once. */
+const PAGE = 500;
+
+/** All keys under a prefix, as they were at one revision. */
+export interface Tree {
+  /** By path relative to the prefix. */
+  readonly entries: Map<string, string>;
+  readonly revision: number;
+  /** Every key as etcd counts them, those without a path too: bytes as Latin-1. */
+  readonly keys: Set<string>;
+}
+
+/** The keys that are below a prefix, as etcd's ranges go. */
+export interface KeyRange {
+  readonly key: Buffer;
+  readonly range_end: Buffer;
+  /** @returns undefined for a key that no path can name: not UTF-8 */
+  path(key: Buffer): string | undefined;
+}
+
+/** @param prefix without a slash at its end */
+export function keysBelow(prefix: string): KeyRange {
+  const start = Buffer.from(`${prefix}/`);
+  const end = Buffer.from(start);
+  end.writeUInt8('/'.charCodeAt(0) + 1, end.length - 1);
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  return {
+    key: start,
+    range_end: end,
+    path(key) {
+      try {
+        return decoder.decode(key.subarray(start.length));
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+/** Reads a tree, page by page at the revision of the first. */
+export async function readTree(kv: KVClient, range: KeyRange): Promise<Tree> {
+  const entries = new Map<string, string>();
+  const keys = new Set<string>();
+  let key = range.key;
+  let revision: number | undefined;
+  for (;;) {
+    const page = await kv.range({
+      key,
+      range_end: range.range_end,
+      limit: PAGE,
+      ...(revision === undefined ? {} : { revision }),
+    });
+    revision ??= Number(page.header.revision);
+    for (const each of page.kvs) {
+      keys.add(each.key.toString('latin1'));
+      const path = range.path(each.key);
+      if (path !== undefined) {
+        entries.set(path, each.value.toString());
+      }
+    }
+    const last: IKeyValue | undefined = page.kvs.at(-1);
+    if (!page.more || last === undefined) {
+      return { entries, revision, keys };
+    }
+    key = Buffer.concat([last.key, Buffer.of(0)]);
+  }
+}

@@ -1,0 +1,47 @@
+import { EtcdLeaseInvalidError, type LeaseClient } from 'etcd3';
+
+/** The lease is gone, by expiry, revocation or the loss of etcd's data, and every key on it with it. */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError';
+  readonly code = 'ERR_LEASE_LOST';
+}
+
+/** @param ttl milliseconds; etcd counts whole seconds and may make it longer */
+export async function grantLease(client: LeaseClient, ttl: number): Promise<string> {
+  const { ID: id } = await client.leaseGrant({ TTL: Math.max(1, Math.ceil(ttl / 1000)) });
+  return id;
+}
+
+/**
+ * Renews a lease once. etcd has a stream for this; one for each renewal keeps no state that could go stale, and
+ * falls under the timeout of requests.
+ *
+ * @throws {LeaseLostError}
+ */
+export async function renewLease(client: LeaseClient, id: string): Promise<void> {
+  const stream = await client.leaseKeepAlive();
+  try {
+    const { TTL: ttl } = await new Promise<{ readonly TTL: string }>((resolve, reject) => {
+      stream.on('data', resolve);
+      stream.on('error', reject);
+      stream.on('end', () => reject(new Error('the keep-alive of the lease ended without an answer')));
+      stream.write({ ID: id });
+    });
+    if (Number(ttl) <= 0) {
+      throw new LeaseLostError(`lease ${id} is gone`);
+    }
+  } finally {
+    stream.end();
+  }
+}
+
+/** Removes a lease with all its keys, in one transaction; one that is gone already will do. */
+export async function revokeLease(client: LeaseClient, id: string): Promise<void> {
+  try {
+    await client.leaseRevoke({ ID: id });
+  } catch (error) {
+    if (!(error instanceof EtcdLeaseInvalidError)) {
+      throw error;
+    }
+  }
+}

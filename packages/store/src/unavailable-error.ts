@@ -1,0 +1,13 @@
+/** A source or sink cannot be reached, or not be trusted; it is tried again. */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError';
+  readonly code = 'ERR_UNAVAILABLE';
+
+  /** @param where the source's URL, or a member of it */
+  static from(where: string, cause: unknown): UnavailableError {
+    if (cause instanceof UnavailableError) {
+      return cause;
+    }
+    return new UnavailableError(`${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}

@@ -40,7 +40,8 @@ export interface CommandArguments {
   setTimeouts: { readonly timeouts: Timeouts };
   /** Of one virtual service, or without it of all. */
   zero: { readonly service?: VirtualServiceId };
-  flush: Readonly<Record<never, never>>;
+  /** No arguments. */
+  flush: object;
 }
 
 export type CommandName = keyof CommandArguments;

@@ -121,7 +121,7 @@ export const ipv6: Kind<string> = {
 /** An IPv4 address in the kernel's `union nf_inet_addr`: sixteen bytes, of which the first four count. */
 export const ipv4InUnion: Kind<string> = {
   least: 4,
-  read: ipv4.read,
+  read: (view, offset, length) => ipv4.read(view, offset, length),
   write(view, offset, value) {
     ipv4.write(view, offset, value);
     for (let i = 4; i < 16; i += 4) view.setUint32(offset + i, 0);

@@ -17,7 +17,10 @@ export class LastLines {
 
   /** The lines, indented, or `(none)`. */
   indented(): string {
-    const lines = this.#text.split('\n').filter((line) => line.trim() !== '');
+    const lines = this.#text
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .slice(-this.#kept);
     return lines.length === 0 ? '(none)' : lines.map((line) => `  ${line.trimEnd()}`).join('\n');
   }
 }

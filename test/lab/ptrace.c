@@ -15,11 +15,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define AREA_BYTES 16384
+/* Not on the stack: this runs on the kernel's own, of a few pages. One processor, never preempted here: one buffer will do. */
+static char area[16384] __attribute__((aligned(64)));
 
 static long set_extended_registers(pid_t pid, void *address, const struct iovec *given)
 {
-	char area[AREA_BYTES] __attribute__((aligned(64)));
 	struct iovec whole = { area, sizeof(area) };
 
 	if (syscall(SYS_ptrace, PTRACE_GETREGSET, pid, address, &whole) < 0)

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { labFile } from './project.js';
@@ -68,6 +68,7 @@ function cacheFor(directory: string): string {
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'clusterf-lab');
   try {
     mkdirSync(cache, { recursive: true });
+    accessSync(cache, constants.W_OK);
     return cache;
   } catch {
     return directory;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { CMD, DEST, type NestedAttribute, STATS, STATS64, type StatsTable, SVC } from '../src/attributes.js';
 import type { Command } from '../src/commands.js';
 import { prepare } from '../src/commands.js';
@@ -177,6 +177,10 @@ describe('what is sent', () => {
   });
 });
 
+function byId(a: VirtualService, b: VirtualService): number {
+  return JSON.stringify(a.id) < JSON.stringify(b.id) ? -1 : 1;
+}
+
 describe('what ipvsadm got from the kernel', () => {
   const answers = traceOf('ipvsadm -L -n').answers.map(({ payload }) => parse(message(payload)));
 
@@ -184,8 +188,9 @@ describe('what ipvsadm got from the kernel', () => {
     const seen = answers.filter((answer) => answer.within(CMD.service)).map((answer) => decodeService(answer));
     // The last command of each virtual service is what holds.
     const asked = new Map(SERVICES.map(([, , service]) => [JSON.stringify(service.id), service]));
-    const byId = (a: VirtualService, b: VirtualService) => (JSON.stringify(a.id) < JSON.stringify(b.id) ? -1 : 1);
-    expect(seen.map(({ stats: _, ...service }) => service).toSorted(byId)).toEqual([...asked.values()].toSorted(byId));
+    expect(seen.map(({ stats: _stats, ...service }) => service).toSorted(byId)).toEqual(
+      [...asked.values()].toSorted(byId),
+    );
   });
 
   test('says all of the destinations that were asked for, and no more', () => {

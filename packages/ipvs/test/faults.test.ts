@@ -33,6 +33,9 @@ const dumped: Answer = (socket, requests) => {
   socket.done(only(requests));
 };
 
+const changed: Answer = (socket, requests) => socket.done(only(requests), { flags: 2 | DUMP_INTR });
+const overrun: Answer = (socket) => socket.overrun();
+
 describe('a dump during which the table changes', () => {
   test.each<[string, Answer]>([
     [
@@ -57,8 +60,7 @@ describe('a dump during which the table changes', () => {
   });
 
   test('is given up as EINTR after five times', async () => {
-    const again: Answer = (socket, requests) => socket.done(only(requests), { flags: 2 | DUMP_INTR });
-    const { client, left } = await scripted(again, again, again, again, again, dumped);
+    const { client, left } = await scripted(changed, changed, changed, changed, changed, dumped);
     await expect(client.services()).rejects.toMatchObject({ name: 'IpvsError', code: 'EINTR', command: 'services' });
     expect(left()).toBe(1);
   });
@@ -84,8 +86,6 @@ describe('a table that changes between two pieces of a dump', () => {
 });
 
 describe('lost answers', () => {
-  const overrun: Answer = (socket) => socket.overrun();
-
   test('make a read start again on a fresh socket', async () => {
     const { client, sockets } = await scripted((socket, requests) => {
       socket.entry(only(requests), SERVICE);

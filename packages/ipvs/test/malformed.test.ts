@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { decodeDaemon, decodeDestination, decodeInfo, decodeService, decodeTimeouts } from '../src/decode.js';
 import { DecodeError } from '../src/index.js';
 import { type Attributes, attributesOf, errnoIn, messages } from '../src/netlink/reader.js';
@@ -38,14 +38,14 @@ const dumps = traces.flatMap(({ answers }) => answers.map(({ payload }) => messa
 describe('bytes that are no answer', () => {
   test('whatever they are, raise DecodeError or are read', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => void readAll(bytes)),
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => expect(() => readAll(bytes)).not.toThrow()),
       { numRuns: 2000 },
     );
   });
 
   test('as the content of a well-framed message, raise DecodeError or are read', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => void readAll(message(bytes))),
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => expect(() => readAll(message(bytes))).not.toThrow()),
       { numRuns: 2000 },
     );
   });
@@ -56,7 +56,7 @@ describe('bytes that are no answer', () => {
       fc.property(fc.constantFrom(...dumps), fc.array(change, { minLength: 1, maxLength: 8 }), (dump, changes) => {
         const bytes = Uint8Array.from(dump);
         for (const [at, value] of changes) bytes[at % bytes.length] = value;
-        readAll(bytes);
+        expect(() => readAll(bytes)).not.toThrow();
       }),
       { numRuns: 5000 },
     );
@@ -77,13 +77,14 @@ describe('bytes that are no answer', () => {
   });
 });
 
-describe('the message of a DecodeError', () => {
-  const service = (attributes: string) => {
-    const length = (4 + attributes.length / 2).toString(16).padStart(2, '0');
-    const [one] = messages(message(`01010000${length}000180${attributes}`));
-    return one === undefined ? undefined : () => decodeService(attributesOf(one));
-  };
+/** Decodes a virtual service of these attributes. */
+function service(attributes: string): () => unknown {
+  const length = (4 + attributes.length / 2).toString(16).padStart(2, '0');
+  return () =>
+    [...messages(message(`01010000${length}000180${attributes}`))].map((one) => decodeService(attributesOf(one)));
+}
 
+describe('the message of a DecodeError', () => {
   test.each([
     ['08000600777272', /attribute of 8 bytes where 7 are left/],
     ['', /IPVS_SVC_ATTR_AF is missing/],

@@ -43,7 +43,7 @@ export async function runCommand<const S extends CommandSpec>(
   }
 
   // Seen through the options every command shares: a conditional type over S does not resolve here.
-  const { logLevel, logFormat }: Values<typeof commonOptions> = parsed.options as Values<typeof commonOptions>;
+  const { logLevel, logFormat } = parsed.options as Values<typeof commonOptions>;
   const log = createLogger({ level: logLevel, format: logFormat, stream: process.stderr });
   const { options, operands } = parsed;
   const code = await supervise(log, (signal) => main(options, { signal, log, operands }));
@@ -83,8 +83,8 @@ function report(log: Logger, error: Error): number {
     log.error(error.message, error.cause === undefined ? {} : { cause: error.cause });
     return error instanceof CommandError ? error.exitCode : EXIT.configuration;
   }
-  // Errors from outside carry a code; Node's own ERR_ ones are complaints about the caller, which is us.
-  const outside = code !== undefined && !code.startsWith('ERR_');
+  // Errors from outside carry a code. So do Node's complaints about its caller, who is us: TypeErrors and RangeErrors.
+  const outside = code !== undefined && !(error instanceof TypeError || error instanceof RangeError);
   log.error(outside ? 'failed' : 'bug: uncaught error', outside ? { error } : { error, stack: error.stack });
   return EXIT.failed;
 }

@@ -90,9 +90,17 @@ describe('exit codes', () => {
     expect(stderr).not.toContain('    at ');
   });
 
+  test('1 for an error with a code, which comes from outside too', async () => {
+    const { code, stderr } = await run(`(await import('node:fs')).readFileSync('/nonexistent');`);
+    expect(code).toBe(1);
+    expect(JSON.parse(stderr)).toMatchObject({ message: 'failed', error: { code: 'ENOENT' } });
+    expect(stderr).not.toContain('    at ');
+  });
+
   test('1 for a bug, with its stack, wherever it is thrown', async () => {
     for (const body of [
       `options.nothing.at.all;`,
+      `(await import('node:fs')).readFileSync({});`,
       `setTimeout(() => options.nothing.at.all); await new Promise(() => setInterval(() => {}, 1000));`,
       `void (async () => options.nothing.at.all)(); await new Promise(() => setInterval(() => {}, 1000));`,
     ]) {

@@ -8,10 +8,10 @@
  */
 import type { Clock, Logger } from '@clusterf/daemon';
 import type { Registrations } from '@clusterf/store';
-import type { Engine } from './container.js';
+import type { DockerView, Engine } from './container.js';
 import { ProblemLog } from './problem-log.js';
 import { registrations, type RegistrationOptions } from './registrations.js';
-import { DockerWatch, type DockerView } from './watch.js';
+import { DockerWatch } from './watch.js';
 
 export interface AgentParts {
   readonly engine: Engine;
@@ -52,14 +52,20 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, signa
   });
 
   try {
-    if (settings.once) {
-      await watch.once(signal);
-      await writer?.settled(signal);
-    } else {
-      await watch.run(signal);
-    }
+    if (settings.once) await registerOnce(watch, writer, signal);
+    else await watch.run(signal);
   } finally {
     // By default the keys are left to their TTL: an upgraded agent is back before it ends, and nobody notices.
     await (settings.exitFlush ? writer?.flush() : writer?.close());
+  }
+}
+
+async function registerOnce(watch: DockerWatch, writer: Registrations | undefined, signal: AbortSignal): Promise<void> {
+  try {
+    await watch.once(signal);
+    await writer?.settled(signal);
+  } catch (error) {
+    // Told to stop before it was done: no failure of ours.
+    if (!signal.aborted) throw error;
   }
 }

@@ -38,6 +38,16 @@ export interface NetworkState {
   readonly subnets: readonly string[];
 }
 
+/** Docker's side of the world, complete: what is missing is gone. */
+export interface DockerView {
+  /** Labelled containers that run or are paused. */
+  readonly containers: readonly ContainerState[];
+  /** Ids of those that have been told to stop. */
+  readonly draining: ReadonlySet<string>;
+  /** Those asked for, as far as they exist. */
+  readonly networks: readonly NetworkState[];
+}
+
 /**
  * Something happened; what, one has to ask. Only a `kill` says by itself what no inspect would tell: that the
  * container has been asked to stop.

@@ -3,4 +3,4 @@ export * from './container.js';
 export { connectDocker } from './docker.js';
 export * from './labels.js';
 export * from './registrations.js';
-export type { DockerView } from './watch.js';
+export { main } from './main.js';

@@ -1,8 +1,7 @@
 import { backendKey, encodeBackend, type Problem } from '@clusterf/model';
-import type { Attachment, ContainerState } from './container.js';
+import type { Attachment, ContainerState, DockerView } from './container.js';
 import { requestedBackends, type RequestedBackend } from './labels.js';
 import { routes, type RouteOptions } from './routes.js';
-import type { DockerView } from './watch.js';
 
 export interface RegistrationOptions extends RouteOptions {
   /** Network preferred where labels name none. */

@@ -1,19 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Backoff, delay, toError, type Clock, type Logger } from '@clusterf/daemon';
-import type { ContainerState, DockerEvent, Engine, NetworkState } from './container.js';
+import type { ContainerState, DockerEvent, DockerView, Engine, NetworkState } from './container.js';
 import { Kills, triggerOf } from './events.js';
 import { Inspections } from './inspections.js';
 import { isLabelled } from './labels.js';
-
-/** Docker's side of the world, complete: what is missing is gone. */
-export interface DockerView {
-  /** Labelled containers that run or are paused. */
-  readonly containers: readonly ContainerState[];
-  /** Ids of those that have been told to stop. */
-  readonly draining: ReadonlySet<string>;
-  /** Those asked for, as far as they exist. */
-  readonly networks: readonly NetworkState[];
-}
 
 export interface WatchOptions {
   readonly engine: Engine;

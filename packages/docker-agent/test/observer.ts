@@ -7,6 +7,9 @@ import { connectDocker } from '../src/docker.js';
 import { registrations, type Registered, type RegistrationOptions } from '../src/registrations.js';
 import { DockerWatch } from '../src/watch.js';
 
+/** Milliseconds; a container takes seconds where the kernel is a program. */
+export const PATIENCE = 60_000;
+
 /** Registration options as a plain command line has them. */
 export const OPTIONS: RegistrationOptions = {
   hostName: 'host1',
@@ -74,15 +77,15 @@ export class Observer implements AsyncDisposable {
   }
 
   async listed(): Promise<void> {
-    await until('Docker has been listed', () => this.registered !== undefined);
+    await until('Docker has been listed', () => this.registered !== undefined, PATIENCE);
   }
 
   async hasWeight(service: string, weight: number): Promise<void> {
-    await until(`${service} has weight ${weight}`, () => this.weight(service) === weight, 30_000);
+    await until(`${service} has weight ${weight}`, () => this.weight(service) === weight, PATIENCE);
   }
 
   async isGone(service: string): Promise<void> {
-    await until(`${service} is not registered`, () => this.backend(service) === undefined, 30_000);
+    await until(`${service} is not registered`, () => this.backend(service) === undefined, PATIENCE);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

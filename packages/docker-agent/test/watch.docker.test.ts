@@ -3,7 +3,7 @@ import { type Dockerd, startDockerd } from '../../../test/fixtures/dockerd.js';
 import { startProxy } from '../../../test/fixtures/proxy.js';
 import { bridgeSocket } from '../../../test/fixtures/socketBridge.js';
 import { until } from '../../../test/fixtures/until.js';
-import { Observer } from './observer.js';
+import { Observer, PATIENCE } from './observer.js';
 
 let dockerd: Dockerd;
 
@@ -24,7 +24,7 @@ function run(service: string, ...args: readonly string[]): Promise<string> {
 async function settle(observer: Observer, service: string): Promise<void> {
   const name = `${service}-renamed`;
   await dockerd.docker('rename', service, name);
-  await until(`the new name ${name} is seen`, () => observer.backend(service)?.container === name);
+  await until(`the new name ${name} is seen`, () => observer.backend(service)?.container === name, PATIENCE);
   await dockerd.docker('rename', name, service);
 }
 
@@ -164,10 +164,10 @@ describe('what else changes', () => {
     const id = await run('renamed');
     await observer.hasWeight('renamed', 10);
     await dockerd.docker('rename', 'renamed', 'renamed-2');
-    await until('the new name is registered', () => observer.backend('renamed')?.container === 'renamed-2');
+    await until('the new name is registered', () => observer.backend('renamed')?.container === 'renamed-2', PATIENCE);
     observer.inspected.length = 0;
     await dockerd.docker('update', '--cpu-shares', '512', id);
-    await until('it is inspected again', () => observer.inspected.includes(id));
+    await until('it is inspected again', () => observer.inspected.includes(id), PATIENCE);
     expect(observer.weight('renamed')).toBe(10);
   });
 
@@ -175,12 +175,14 @@ describe('what else changes', () => {
     await dockerd.docker('network', 'create', '--ipv6', '--subnet', '10.99.0.0/24', '--subnet', 'fd99::/64', 'back');
     await using observer = new Observer(dockerd.endpoint, { routeNetworks: ['back'], routeMethod: 'masq' });
     const id = await run('connected', '--label', 'clusterf.backend.network=back');
-    await until('the missing network is a problem', () =>
-      observer.registered?.problems.some(({ key }) => key === 'connected backend.network'),
+    await until(
+      'the missing network is a problem',
+      () => observer.registered?.problems.some(({ key }) => key === 'connected backend.network'),
+      PATIENCE,
     );
     expect(observer.backend('connected')).toBeUndefined();
     await dockerd.docker('network', 'connect', '--ip', '10.99.0.7', '--ip6', 'fd99::7', 'back', id);
-    await until('it is registered', () => observer.backend('connected')?.ipv4 === '10.99.0.7');
+    await until('it is registered', () => observer.backend('connected')?.ipv4 === '10.99.0.7', PATIENCE);
     expect(observer.backend('connected')?.ipv6).toBe('fd99::7');
     expect(Object.fromEntries(observer.registered?.entries ?? [])).toMatchObject({
       'routes/host1-back-ipv4': '{"Prefix":"10.99.0.0/24","IPVSMethod":"masq"}',

@@ -1,0 +1,56 @@
+import { ConfigurationError, runCommand, systemClock, toError, type Environment } from '@clusterf/daemon';
+import { etcdOptions, openRegistrations } from '@clusterf/store';
+import { runAgent } from './agent.js';
+import type { Engine } from './container.js';
+import { connectDocker } from './docker.js';
+import { command, dockerEndpoint, hostName, type AgentOptions } from './options.js';
+import { logRegistrations } from './registration-log.js';
+
+/** The `clusterf-docker` command. @returns the exit code */
+export async function main(argv: readonly string[], env: Environment): Promise<number> {
+  return runCommand(command, argv, env, async (options, { signal, log }) => {
+    const endpoint = dockerEndpoint(options, env);
+    const engine = connect(endpoint, env);
+    const writer = options.noop
+      ? undefined
+      : openRegistrations({
+          url: options.configSource,
+          etcd: etcdOptions(options),
+          ttl: options.ttl,
+          onEvent: logRegistrations(log),
+        });
+    log.info('started', { docker: endpoint, host: hostName(options), tree: options.configSource });
+    const print = options.print ? printer((text) => process.stdout.write(text)) : undefined;
+    await runAgent({ engine, writer, print, clock: systemClock, log }, settings(options), signal);
+  });
+}
+
+/** @throws ConfigurationError for an endpoint that makes no sense or certificates that cannot be read */
+function connect(endpoint: string, env: Environment): Engine {
+  try {
+    return connectDocker(endpoint, env);
+  } catch (thrown) {
+    const cause = toError(thrown);
+    throw new ConfigurationError(`docker endpoint ${JSON.stringify(endpoint)}: ${cause.message}`, { cause });
+  }
+}
+
+function settings(options: AgentOptions) {
+  return {
+    ...options,
+    hostName: hostName(options),
+    routeNetworks: options.routeNetwork,
+    routeMethod: options.routeIpvsMethod,
+  };
+}
+
+/** Prints all entries, one `path value` a line and an empty line after the last, whenever they differ from before. */
+function printer(write: (text: string) => void): (entries: ReadonlyMap<string, string>) => void {
+  let before: string | undefined;
+  return (entries) => {
+    const lines = [...entries].map(([path, value]) => `${path} ${value}\n`).toSorted();
+    const text = `${lines.join('')}\n`;
+    if (text !== before) write(text);
+    before = text;
+  };
+}

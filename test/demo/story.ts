@@ -2,9 +2,10 @@
  * The demo's story, told in a machine of the lab: every part is real, every claim is checked, and the first that does
  * not hold ends it with status 1.
  */
-import { destinationKey, IpvsClient } from '@clusterf/ipvs';
+import { IpvsClient } from '@clusterf/ipvs';
 import { Download, Requests } from '../e2e/client-process.js';
 import { SERVER_IMAGE } from '../e2e/image.js';
+import { untilListening } from '../e2e/listening.js';
 import { VIP } from '../e2e/network.js';
 import { type Stack, startStack, TTL } from '../e2e/stack.js';
 import { until } from '../fixtures/until.js';
@@ -23,13 +24,18 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
   let dockerAgent = stack.startDockerAgent();
   let ipvsAgent = stack.startIpvsAgent();
 
-  /** The kernel's destinations that take new connections, as `address:port`. */
+  const address = async (container: string) =>
+    await dockerd.docker('inspect', '-f', '{{.NetworkSettings.Networks.bridge.IPAddress}}', container);
+  /** The kernel's destinations that take new connections. */
   const taking = async () =>
-    (await kernel.destinations({ family: 'ipv4', protocol: 'tcp', address: VIP, port: 80 }))
-      .filter(({ weight }) => weight > 0)
-      .map(destinationKey);
-  const destinations = async (count: number) =>
+    (await kernel.destinations({ family: 'ipv4', protocol: 'tcp', address: VIP, port: 80 })).filter(
+      ({ weight }) => weight > 0,
+    );
+  /** Waits until so many are in the kernel and the programs behind them have started. */
+  const destinations = async (count: number) => {
     await until(`${count} destinations take connections`, async () => (await taking()).length === count);
+    for (const { address, port } of await taking()) await untilListening(address, port);
+  };
 
   /** Asks the virtual IP and says who answered how often. */
   const ask = async (...expected: readonly string[]) => {
@@ -84,14 +90,17 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
   }
 
   story.chapter('One is killed: its destination goes');
+  const was = await address('web2');
   await story.shell('docker kill web2');
   await destinations(1);
   await ask('web1');
 
-  story.chapter('Containers come back, with other addresses, and are followed');
+  story.chapter('Both come back, in the other order and so with other addresses, and are followed');
   await story.shell('docker start web3 web2');
   await destinations(3);
-  await story.shell('ipvsadm -Ln -t 10.107.107.107:80');
+  const now = await address('web2');
+  await story.shell(`ipvsadm -Ln -t ${VIP}:80`);
+  story.claim(`web2 was ${was} and is ${now}`, was !== now);
   await ask('web1', 'web2', 'web3');
 
   story.chapter('The docker-agent is killed: its registrations lapse with their lease, and come back with it');

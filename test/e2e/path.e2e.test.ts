@@ -5,6 +5,7 @@ import type { AgentProcess } from '../fixtures/agent.js';
 import { until } from '../fixtures/until.js';
 import { Download, Requests } from './client-process.js';
 import { SERVER_IMAGE } from './image.js';
+import { untilListening } from './listening.js';
 import { VIP } from './network.js';
 import { type Stack, startStack, TTL } from './stack.js';
 
@@ -34,11 +35,13 @@ afterAll(async () => {
   await stack[Symbol.asyncDispose]();
 });
 
-/** Starts a container of service `web` whose host name is its name. @returns its id */
-async function web(name: string, ...args: readonly string[]): Promise<string> {
+/** Starts a container of service `web` whose host name is its name, and waits until it serves. @returns its id */
+async function web(name: string): Promise<string> {
   const labels = { service: 'web', 'backend.tcp': SERVER_PORT, 'backend.udp': SERVER_PORT };
   const flags = Object.entries(labels).flatMap(([key, value]) => ['--label', `clusterf.${key}=${value}`]);
-  return await stack.dockerd.docker('run', '-d', '--name', name, '--hostname', name, ...flags, ...args, SERVER_IMAGE);
+  const id = await stack.dockerd.docker('run', '-d', '--name', name, '--hostname', name, ...flags, SERVER_IMAGE);
+  await untilListening(await address(id), SERVER_PORT);
+  return id;
 }
 
 async function address(container: string): Promise<string> {
@@ -127,6 +130,7 @@ describe('a labelled container', () => {
     await stack.dockerd.docker('run', '-d', SERVER_IMAGE); // takes the address that is free now
     await stack.dockerd.docker('start', moved);
     const after = await address(moved);
+    await untilListening(after, SERVER_PORT);
     expect(after).not.toBe(before);
     await inKernel(after);
     await using client = await requests();

@@ -12,7 +12,7 @@ const run = promisify(execFile);
 
 /** The table as another program sees it. */
 async function table(): Promise<string[]> {
-  const { stdout } = await run('ipvsadm', ['-Sn', '--exact']);
+  const { stdout } = await run('ipvsadm', ['-Sn']);
   return stdout.trim().split('\n').filter(Boolean);
 }
 

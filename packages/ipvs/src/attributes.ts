@@ -2,6 +2,7 @@
  * The attribute table of linux/ip_vs.h: for each attribute its name there, its number, and what it
  * holds. Encoding and decoding know nothing else about the wire.
  */
+import { attribute, nest } from './netlink/attribute.js';
 import {
   be16,
   counter32,
@@ -11,8 +12,6 @@ import {
   ipv4InUnion,
   ipv6,
   type Kind,
-  type Nested,
-  nested,
   netmask,
   oneOf,
   text,
@@ -21,27 +20,6 @@ import {
   u32,
 } from './netlink/kinds.js';
 import type { Tunnel } from './types.js';
-
-export interface Attribute<T> {
-  /** As in linux/ip_vs.h. */
-  readonly name: string;
-  readonly number: number;
-  readonly kind: Kind<T>;
-}
-
-export interface NestedAttribute {
-  readonly name: string;
-  readonly number: number;
-  readonly kind: Nested;
-}
-
-function attribute<T>(name: string, number: number, kind: Kind<T>): Attribute<T> {
-  return { name, number, kind };
-}
-
-function nest(name: string, number: number): NestedAttribute {
-  return { name, number, kind: nested };
-}
 
 /** An attribute whose payload depends on the address family that another one names. */
 function byFamily<T>(name: string, number: number, ofIPv4: Kind<T>, ofIPv6: Kind<T>) {

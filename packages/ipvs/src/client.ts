@@ -96,9 +96,13 @@ export class IpvsClient implements Disposable {
   async table(): Promise<TableEntry[]> {
     // The kernel counts where it was: an insertion between two pieces of a dump makes it say one twice.
     const services = new Map((await this.services()).map((service) => [virtualServiceKey(service.id), service]));
-    return Promise.all(
-      [...services.values()].map(async (service) => ({ service, destinations: await this.destinations(service.id) })),
-    );
+    const table: TableEntry[] = [];
+    // One by one, so that others' requests come between, and the first failure is the last request.
+    // Overlapping them over several sockets was measured: it saves less than a tenth.
+    for (const service of services.values()) {
+      table.push({ service, destinations: await this.destinations(service.id) });
+    }
+    return table;
   }
 
   /** @throws IpvsError EEXIST if there is one of that id; ENOENT if the kernel lacks the scheduler */

@@ -4,18 +4,8 @@
  */
 import { getSystemErrorMap } from 'node:util';
 
-const NAMES = getSystemErrorMap();
-const NUMBERS = new Map([...NAMES].map(([number, [name]]) => [name, -number]));
-
-/** Positive errno → `ENOENT`; a number this platform has no name for → `E12345`. */
-export function errnoCode(errno: number): string {
-  return NAMES.get(-errno)?.[0] ?? `E${errno}`;
-}
-
-/** `ENOENT` → positive errno; 0 for a name this platform does not have. */
-export function errnoOf(code: string): number {
-  return NUMBERS.get(code) ?? 0;
-}
+/** Negative errno → name and words. Every call of it builds the map anew. */
+const SYSTEM_ERRORS = getSystemErrorMap();
 
 /** What was being done, and to what: makes every error say where it belongs. */
 export interface Label {
@@ -26,7 +16,7 @@ export interface Label {
 }
 
 /** What an errno means for IPVS, where strerror's words would mislead. */
-function meaning(code: string, { command }: Label): string {
+function meaning(code: string, { command }: Label): string | undefined {
   switch (code) {
     case 'EPERM':
       return 'not permitted: needs CAP_NET_ADMIN in the network namespace';
@@ -36,9 +26,9 @@ function meaning(code: string, { command }: Label): string {
       return command === 'delDaemon' ? 'that daemon is not running' : 'no such virtual service';
     case 'ENOENT':
       if (command === 'open') return 'kernel has no IPVS: modprobe ip_vs';
-      return command.endsWith('Destination')
-        ? 'no such destination'
-        : 'the kernel lacks this scheduler or persistence engine';
+      if (command.endsWith('Destination')) return 'no such destination';
+      if (command.endsWith('Service')) return 'the kernel lacks this scheduler or persistence engine';
+      return 'IPVS has been unloaded since this client was opened';
     case 'ENOBUFS':
       return 'the socket receive buffer overran, so answers were lost and the outcome is unknown';
     case 'ETIMEDOUT':
@@ -50,7 +40,7 @@ function meaning(code: string, { command }: Label): string {
     case 'ECANCELED':
       return 'the client was closed before the answer came';
     default:
-      return NAMES.get(-errnoOf(code))?.[1] ?? 'unknown error';
+      return undefined;
   }
 }
 
@@ -65,9 +55,9 @@ export class IpvsError extends Error {
   readonly command: string;
 
   constructor(label: Label, errno: number, options?: ErrorOptions) {
-    const code = errnoCode(errno);
+    const [code, words] = SYSTEM_ERRORS.get(-errno) ?? [`E${errno}`, 'unknown error'];
     const what = label.subject === undefined ? label.command : `${label.command} ${label.subject}`;
-    super(`${what}: ${meaning(code, label)} (${code})`, options);
+    super(`${what}: ${meaning(code, label) ?? words} (${code})`, options);
     this.code = code;
     this.errno = errno;
     this.command = label.command;

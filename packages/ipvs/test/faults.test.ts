@@ -85,6 +85,22 @@ describe('a table that changes between two pieces of a dump', () => {
   });
 });
 
+test('a table of which one part cannot be read asks for no further part', async () => {
+  const other = SERVICE.replace('0a000001', '0a000009');
+  const { client, left } = await scripted(
+    (socket, requests) => {
+      socket.entry(only(requests), SERVICE);
+      socket.entry(only(requests), other);
+      socket.done(only(requests));
+    },
+    (socket, requests) => socket.done(only(requests), { errno: 12 }),
+    dumped,
+  );
+  await expect(client.table()).rejects.toMatchObject({ code: 'ENOMEM', command: 'destinations' });
+  expect(left()).toBe(1);
+  expect(await client.services()).toHaveLength(1);
+});
+
 describe('lost answers', () => {
   test('make a read start again on a fresh socket', async () => {
     const { client, sockets } = await scripted((socket, requests) => {

@@ -1,4 +1,5 @@
-import { DecodeError, errnoOf, IpvsError, type Label } from '../errors.js';
+import { constants } from 'node:os';
+import { DecodeError, IpvsError, type Label } from '../errors.js';
 import { NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_MIN_TYPE } from './constants.js';
 import { errnoIn, type Message, messages } from './reader.js';
 import type { NetlinkSocket, Sender } from './socket.js';
@@ -68,11 +69,11 @@ export class Connection {
     this.#closed = true;
     const pending = this.#pending;
     this.#drop();
-    pending?.fail(new IpvsError(pending.exchange.label, errnoOf('ECANCELED')));
+    pending?.fail(new IpvsError(pending.exchange.label, constants.errno.ECANCELED));
   }
 
   async #run(exchange: Exchange): Promise<Outcome> {
-    if (this.#closed) throw new IpvsError(exchange.label, errnoOf('EBADF'));
+    if (this.#closed) throw new IpvsError(exchange.label, constants.errno.EBADF);
     try {
       const { socket, port } = (this.#socket ??= this.#open(exchange.label));
       const first = this.#sequence + 1;
@@ -81,7 +82,7 @@ export class Connection {
       // 32 bits, of which 0 is left out; a datagram never straddles the wrap, 2^31 numbers before it.
       this.#sequence = last < 0x7fff_ffff ? last : 0;
       return await new Promise<Outcome>((resolve, reject) => {
-        const silence = new IpvsError(exchange.label, errnoOf('ETIMEDOUT'));
+        const silence = new IpvsError(exchange.label, constants.errno.ETIMEDOUT);
         const timer = setTimeout(() => this.#fault(silence), this.#options.timeout);
         this.#pending = { exchange, port, first, last, timer, interrupted: false, end: resolve, fail: reject };
         socket.ref();

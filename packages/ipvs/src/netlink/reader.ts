@@ -1,5 +1,5 @@
-import type { Attribute, NestedAttribute } from '../attributes.js';
 import { DecodeError } from '../errors.js';
+import type { Attribute, NestedAttribute } from './attribute.js';
 import { align, GENL_HEADER, NLA_HEADER, NLA_TYPE_MASK, NLMSG_ERROR, NLMSG_HEADER } from './constants.js';
 import { LITTLE } from './kinds.js';
 

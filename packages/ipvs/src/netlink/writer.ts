@@ -1,4 +1,4 @@
-import type { Attribute, NestedAttribute } from '../attributes.js';
+import type { Attribute, NestedAttribute } from './attribute.js';
 import { align, GENL_HEADER, NLA_F_NESTED, NLA_HEADER, NLMSG_HEADER } from './constants.js';
 import { LITTLE } from './kinds.js';
 
@@ -17,11 +17,6 @@ export class Writer {
   constructor(capacity = 16 * 1024) {
     this.#bytes = new Uint8Array(capacity);
     this.#view = new DataView(this.#bytes.buffer);
-  }
-
-  /** Bytes written since the last `clear`. */
-  get length(): number {
-    return this.#position;
   }
 
   /** Begins a new datagram in the same memory: the last one must have been sent by now. */

@@ -360,7 +360,7 @@ describe('properties', () => {
   });
 });
 
-function backends(count: number): Map<string, string> {
+function manyBackends(count: number): Map<string, string> {
   const names = Array.from({ length: count }, (_, i) => i);
   return new Map(
     names.map((i) => [
@@ -386,9 +386,9 @@ function rewrite(tree: ConfigTree, times: number): void {
 
 test('10,000 backends merge in well under a second, and one change costs as little as among ten', () => {
   const [small, large] = [new ConfigTree(['a:', 'b:']), new ConfigTree(['a:', 'b:'])];
-  small.apply(0, { type: 'snapshot', entries: backends(10) });
+  small.apply(0, { type: 'snapshot', entries: manyBackends(10) });
   rewrite(small, 2000);
-  const entries = backends(10_000);
+  const entries = manyBackends(10_000);
   expect(cost(() => large.apply(0, { type: 'snapshot', entries }))).toBeLessThan(1);
   const [amongTen, amongMany] = [cost(() => rewrite(small, 2000)), cost(() => rewrite(large, 2000))];
   // At O(tree) this would be a factor of hundreds.

@@ -37,6 +37,14 @@ export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
+/**
+ * Whether only a mistake in the program raises such an error, be it ours or Node's complaint about us. Retrying is
+ * no use then: let it end the process.
+ */
+export function isBug(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
+}
+
 /** The `code` that Node, gRPC and our own clients put on errors that come from outside, as text. */
 export function errorCode(error: Error): string | undefined {
   if (!('code' in error)) return undefined;

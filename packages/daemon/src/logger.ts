@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { createLogger as createWinston, format, transports } from 'winston';
 import { errorCode } from './errors.js';
+import { flushed } from './flushed.js';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
@@ -14,7 +16,7 @@ export interface Logger {
   debug(message: string, fields?: Fields): void;
   /** The same log with these fields on every line. */
   with(fields: Fields): Logger;
-  /** Resolves when every line has been handed to the stream; the log is closed. */
+  /** Closes the log and resolves when every line has gone out, or after 2 s if nobody reads them. */
   close(): Promise<void>;
 }
 
@@ -28,6 +30,7 @@ export interface LoggerOptions {
 /** One line a record: JSON for machines, `time LEVEL message name=value …` for a person at a terminal. */
 export function createLogger({ level, format: wanted, stream }: LoggerOptions): Logger {
   const asText = wanted === 'text' || (wanted === 'auto' && stream.isTTY === true);
+  const transport = new transports.Stream({ stream, eol: '\n' });
   const winston = createWinston({
     level,
     format: format.combine(
@@ -39,7 +42,7 @@ export function createLogger({ level, format: wanted, stream }: LoggerOptions): 
           : JSON.stringify({ timestamp, level: severity, message, ...toFields(fields) }, jsonValue),
       ),
     ),
-    transports: [new transports.Stream({ stream, eol: '\n' })],
+    transports: [transport],
   });
 
   // Fields travel in an object of their own: winston would glue a field called `message` to the line's.
@@ -49,11 +52,12 @@ export function createLogger({ level, format: wanted, stream }: LoggerOptions): 
     info: (message, fields) => void winston.log({ level: 'info', message, fields: { ...bound, ...fields } }),
     debug: (message, fields) => void winston.log({ level: 'debug', message, fields: { ...bound, ...fields } }),
     with: (fields) => bind({ ...bound, ...fields }),
-    close: () =>
-      new Promise((resolve) => {
-        winston.once('finish', () => resolve());
-        winston.end();
-      }),
+    close: async () => {
+      const handedOver = once(transport, 'finish');
+      winston.end();
+      await handedOver;
+      await flushed(stream);
+    },
   });
   return bind({});
 }

@@ -1,4 +1,5 @@
-import { CommandError, CONFIGURATION_CODE, errorCode, EXIT, toError } from './errors.js';
+import { CommandError, CONFIGURATION_CODE, errorCode, EXIT, isBug, toError } from './errors.js';
+import { flushed } from './flushed.js';
 import { createLogger, type Logger } from './logger.js';
 import type { commonOptions, CommandSpec, OptionsOf, Values } from './option-types.js';
 import { parseOptions, type Environment } from './options.js';
@@ -39,6 +40,7 @@ export async function runCommand<const S extends CommandSpec>(
   }
   if (parsed.kind === 'print') {
     process.stdout.write(`${parsed.text}\n`);
+    await flushed(process.stdout);
     return EXIT.ok;
   }
 
@@ -47,7 +49,7 @@ export async function runCommand<const S extends CommandSpec>(
   const log = createLogger({ level: logLevel, format: logFormat, stream: process.stderr });
   const { options, operands } = parsed;
   const code = await supervise(log, (signal) => main(options, { signal, log, operands }));
-  await log.close();
+  await Promise.all([log.close(), flushed(process.stdout)]);
   return code;
 }
 
@@ -83,8 +85,8 @@ function report(log: Logger, error: Error): number {
     log.error(error.message, error.cause === undefined ? {} : { cause: error.cause });
     return error instanceof CommandError ? error.exitCode : EXIT.configuration;
   }
-  // Errors from outside carry a code. So do Node's complaints about its caller, who is us: TypeErrors and RangeErrors.
-  const outside = code !== undefined && !(error instanceof TypeError || error instanceof RangeError);
+  // Errors from outside carry a code.
+  const outside = code !== undefined && !isBug(error);
   log.error(outside ? 'failed' : 'bug: uncaught error', outside ? { error } : { error, stack: error.stack });
   return EXIT.failed;
 }

@@ -48,9 +48,14 @@ const FOREVER = `const idle = setInterval(() => {}, 1000); log.info('ready');`;
 
 describe('exit codes', () => {
   test('0 when the command is done, its log on standard error and complete', async () => {
-    const { code, stdout, stderr } = await run(`for (let i = 0; i < 1000; i += 1) log.info('line', { i });`);
+    const { code, stdout, stderr } = await run(`for (let i = 0; i < 20000; i += 1) log.info('line', { i });`);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
-    expect(stderr.trim().split('\n')).toHaveLength(1_000);
+    expect(stderr.trim().split('\n')).toHaveLength(20_000);
+  });
+
+  test('what the command printed is complete too', async () => {
+    const { stdout } = await run(`for (let i = 0; i < 20000; i += 1) process.stdout.write('line ' + i + '\\n');`);
+    expect(stdout.trim().split('\n')).toHaveLength(20_000);
   });
 
   test('what the command resolves to', async () => {

@@ -23,22 +23,29 @@ const STATUSES: readonly ContainerStatus[] = [
   'dead',
 ];
 
-/** How to reach Docker: `unix:///path` or `tcp://host:port`, by TLS where the environment has Docker's variables for it. */
+/**
+ * Nothing is sent yet.
+ *
+ * @param endpoint `unix:///path` or `tcp://host:port`, the latter by TLS where the environment says so as it does to
+ *   Docker's own client: DOCKER_TLS_VERIFY, DOCKER_CERT_PATH
+ * @throws Error for an endpoint that is neither, or unreadable certificates
+ */
 export function connectDocker(endpoint: string, env: Readonly<Record<string, string | undefined>>): Engine {
   return dockerEngine(new Dockerode(connection(endpoint, env)));
 }
 
-/** @throws Error for an endpoint that is neither a socket nor an address, or unreadable certificates */
 function connection(endpoint: string, env: Readonly<Record<string, string | undefined>>): Dockerode.DockerOptions {
   if (endpoint.startsWith('unix://')) {
     // dockerode itself looks at DOCKER_HOST and prefers a host to a socket: say that there is none.
     return { socketPath: endpoint.slice('unix://'.length), host: undefined, port: undefined, protocol: 'http' };
   }
   const url = new URL(endpoint);
-  const tls = url.protocol === 'https:' || (env['DOCKER_TLS_VERIFY'] ?? '') !== '';
+  if (!['tcp:', 'http:', 'https:'].includes(url.protocol)) throw new Error('expected unix:///PATH or tcp://HOST:PORT');
+  const tls = url.protocol === 'https:' || url.port === '2376' || (env['DOCKER_TLS_VERIFY'] ?? '') !== '';
   const certificates = tls ? env['DOCKER_CERT_PATH'] : undefined;
   return {
-    host: url.hostname,
+    // Without the brackets of an IPv6 address, which only URLs have.
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? (tls ? 2376 : 2375) : url.port,
     protocol: tls ? 'https' : 'http',
     ...(certificates === undefined ? {} : readCertificates(certificates)),
@@ -53,41 +60,35 @@ function readCertificates(directory: string): Pick<Dockerode.DockerOptions, 'ca'
   };
 }
 
-function within(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT)]);
-}
-
 function dockerEngine(docker: Dockerode): Engine {
   return {
     async subscribe(since, signal) {
-      const abort = new AbortController();
-      // The time-out is for the answer only: the stream itself stays open for days.
-      const timer = setTimeout(() => abort.abort(new Error('docker did not answer /events in time')), ANSWER_TIMEOUT);
-      try {
-        const stream = await docker.getEvents({
+      const over = new AbortController();
+      const stream = await inTime(signal, over, () =>
+        docker.getEvents({
           // A second earlier than the last event seen: times lose precision on the way, and repeats do no harm.
           // From the beginning, dockerd tells the 256 events it remembers.
           since: since === undefined ? 1 : Math.max(1, since / 1_000 - 1),
           filters: { type: ['container', 'network'], event: ACTIONS },
-          abortSignal: AbortSignal.any([signal, abort.signal]),
-        });
-        return decodeEvents(stream);
-      } finally {
-        clearTimeout(timer);
-      }
+          abortSignal: AbortSignal.any([signal, over.signal]),
+        }),
+      );
+      return decodeEvents(stream);
     },
 
     async list(signal) {
-      const containers = await docker.listContainers({ abortSignal: within(signal) });
+      const containers = await ask(signal, (abortSignal) => docker.listContainers({ abortSignal }));
       return containers.map(({ Id, Labels }) => ({ id: Id, labels: Labels ?? {} }));
     },
 
-    inspect: (id, signal) =>
-      found(async () => decodeContainer(await docker.getContainer(id).inspect({ abortSignal: within(signal) }))),
+    async inspect(id, signal) {
+      const info = await found(ask(signal, (abortSignal) => docker.getContainer(id).inspect({ abortSignal })));
+      return info === undefined ? undefined : decodeContainer(info);
+    },
 
     async networks(names, signal) {
       if (names.length === 0) return [];
-      const networks = await docker.listNetworks({ abortSignal: within(signal) });
+      const networks = await ask(signal, (abortSignal) => docker.listNetworks({ abortSignal }));
       return networks
         .filter(({ Name }) => names.includes(Name))
         .map(({ Name, IPAM }) => ({
@@ -98,10 +99,42 @@ function dockerEngine(docker: Dockerode): Engine {
   };
 }
 
-/** Docker's 404 is an answer, not a failure. */
-async function found<T>(ask: () => Promise<T>): Promise<T | undefined> {
+/**
+ * One question, aborted with the signal or when Docker takes too long. Not by AbortSignal.any, which would leave
+ * a trace of every question on a signal that lives for days.
+ */
+async function ask<T>(signal: AbortSignal, question: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const abort = () => over.abort();
+  signal.addEventListener('abort', abort);
   try {
-    return await ask();
+    return await inTime(signal, over, () => question(over.signal));
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/** Ends what is asked by `over` unless it is answered in time, with an error that says so. */
+async function inTime<T>(signal: AbortSignal, over: AbortController, question: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    over.abort();
+  }, ANSWER_TIMEOUT);
+  try {
+    return await question();
+  } catch (cause) {
+    throw late ? new Error(`docker did not answer within ${ANSWER_TIMEOUT / 1_000} s`, { cause }) : cause;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Docker's 404 is an answer, not a failure. */
+async function found<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
   } catch (error) {
     if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return undefined;
     throw error;

@@ -45,8 +45,8 @@ export class Kills {
     return [stopSignal, SIGKILL].some((signal) => (signals?.get(signal) ?? -Infinity) >= startedAt);
   }
 
-  /** Forgets all but these containers. */
-  keepOnly(ids: ReadonlySet<string>): void {
-    for (const id of this.#sent.keys()) if (!ids.has(id)) this.#sent.delete(id);
+  /** The container does not run any more. */
+  forget(id: string): void {
+    this.#sent.delete(id);
   }
 }

@@ -21,6 +21,12 @@ export interface WatchOptions {
 /** Milliseconds until a failed inspect is tried again, while Docker otherwise answers. */
 const INSPECT_RETRY = 1_000;
 
+/**
+ * Milliseconds that the first telling waits for all inspects. Longer, and one container that Docker is stuck on
+ * would let the registrations of all others, which a former agent left to their TTL, run out.
+ */
+const FIRST_TELLING = 2_000;
+
 const LIVE: ReadonlySet<string> = new Set(['running', 'paused']);
 
 /**
@@ -28,7 +34,7 @@ const LIVE: ReadonlySet<string> = new Set(['running', 'paused']);
  *
  * INVARIANTS
  * - Events are subscribed to before anything is listed, so nothing falls between the two.
- * - Nothing is told before the first listing is through.
+ * - Nothing is told before the first listing is through, or has had its time.
  * - A container goes only when Docker, asked, says that it does not run: never because Docker did not answer,
  *   nor because a list, taken before it started, lacks it.
  */
@@ -40,6 +46,8 @@ export class DockerWatch {
   /** Docker's time of the last event, to resume after. */
   #since: number | undefined;
   #listed = false;
+  /** What the receiver of views threw: not to be mistaken for a lost Docker. */
+  #bug: Error | undefined;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -47,7 +55,14 @@ export class DockerWatch {
 
   /** Lists and inspects once, without subscribing. @throws whatever Docker's failure was */
   async once(signal: AbortSignal): Promise<void> {
-    await this.#list(this.#inspections(signal), signal);
+    const failures: Error[] = [];
+    const inspections = this.#inspections(signal, (_id, error) => failures.push(error));
+    const { inspected } = await this.#list(inspections, signal);
+    await inspected;
+    const [failure] = failures;
+    if (failure !== undefined) throw failure;
+    this.#listed = true;
+    this.#tell();
   }
 
   /** Until the signal aborts; a lost Docker is waited for, with everything it told kept. */
@@ -58,6 +73,7 @@ export class DockerWatch {
       try {
         await this.#session(signal, () => backoff.reset());
       } catch (thrown) {
+        if (this.#bug !== undefined) throw this.#bug;
         if (signal.aborted) return;
         const retryIn = backoff.next();
         log.warn('docker lost, registrations are kept', { error: toError(thrown), retryIn: Math.round(retryIn) });
@@ -70,7 +86,7 @@ export class DockerWatch {
   async #session(outer: AbortSignal, onListed: () => void): Promise<void> {
     const over = new AbortController();
     const signal = AbortSignal.any([outer, over.signal]);
-    const inspections = this.#inspections(signal);
+    const inspections = this.#inspections(signal, (id, error) => void this.#retry(id, error, inspections, signal));
     try {
       const events = await this.#options.engine.subscribe(this.#since, signal);
       await Promise.all([
@@ -107,41 +123,47 @@ export class DockerWatch {
   async #listAgainAndAgain(inspections: Inspections, signal: AbortSignal, onListed: () => void): Promise<void> {
     const { clock, resync } = this.#options;
     while (!signal.aborted) {
-      await this.#list(inspections, signal);
+      const { inspected } = await this.#list(inspections, signal);
+      await Promise.race([inspected, delay(clock, FIRST_TELLING, signal)]);
+      signal.throwIfAborted();
+      this.#listed = true;
+      this.#tell();
       onListed();
+      await inspected;
       await delay(clock, resync, signal);
     }
   }
 
-  async #list(inspections: Inspections, signal: AbortSignal): Promise<void> {
+  /** Resolves when Docker has listed; `inspected` does when all that it listed have been asked for. */
+  async #list(inspections: Inspections, signal: AbortSignal): Promise<{ readonly inspected: Promise<unknown> }> {
     const listed = await this.#options.engine.list(signal);
     const ours = listed.filter(({ labels }) => isLabelled(labels)).map(({ id }) => id);
     await this.#readNetworks(signal);
     // Those known but not listed are asked for by name as well: the answer, not the gap, says that they are gone.
-    await Promise.all([...new Set([...ours, ...this.#containers.keys()])].map((id) => inspections.request(id)));
-    signal.throwIfAborted();
-    this.#kills.keepOnly(new Set(this.#containers.keys()));
-    this.#listed = true;
-    this.#tell();
+    const ids = new Set([...ours, ...this.#containers.keys()]);
+    return { inspected: Promise.all([...ids].map((id) => inspections.request(id))) };
   }
 
-  #inspections(signal: AbortSignal): Inspections {
-    const { engine, parallel, clock, log } = this.#options;
-    const retry = async (id: string) => {
-      await delay(clock, INSPECT_RETRY, signal);
-      if (!signal.aborted) await inspections.request(id);
-    };
+  #inspections(signal: AbortSignal, onFailure: (id: string, error: Error) => void): Inspections {
+    const { engine, parallel } = this.#options;
     const inspect = async (id: string) => {
+      let state: ContainerState | undefined;
       try {
-        this.#update(id, await engine.inspect(id, signal));
+        state = await engine.inspect(id, signal);
       } catch (thrown) {
-        if (signal.aborted) return;
-        log.warn('inspect failed, what is known of the container is kept', { id, error: toError(thrown) });
-        void retry(id);
+        if (!signal.aborted) onFailure(id, toError(thrown));
+        return;
       }
+      this.#update(id, state);
     };
-    const inspections = new Inspections({ parallel, inspect });
-    return inspections;
+    return new Inspections({ parallel, inspect });
+  }
+
+  async #retry(id: string, error: Error, inspections: Inspections, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    log.warn('inspect failed, what is known of the container is kept', { id, error });
+    await delay(clock, INSPECT_RETRY, signal);
+    if (!signal.aborted) await inspections.request(id);
   }
 
   #update(id: string, state: ContainerState | undefined): void {
@@ -149,9 +171,10 @@ export class DockerWatch {
     if (state !== undefined && LIVE.has(state.status)) {
       this.#containers.set(id, state);
       if (!isDeepStrictEqual(before, state)) this.#tell();
-    } else if (this.#containers.delete(id)) {
-      this.#tell();
+      return;
     }
+    this.#kills.forget(id);
+    if (this.#containers.delete(id)) this.#tell();
   }
 
   async #readNetworks(signal: AbortSignal): Promise<void> {
@@ -164,6 +187,11 @@ export class DockerWatch {
     if (!this.#listed) return;
     const containers = [...this.#containers.values()];
     const draining = new Set(containers.filter((container) => this.#kills.draining(container)).map(({ id }) => id));
-    this.#options.onView({ containers, draining, networks: this.#networks });
+    try {
+      this.#options.onView({ containers, draining, networks: this.#networks });
+    } catch (thrown) {
+      this.#bug = toError(thrown);
+      throw this.#bug;
+    }
   }
 }

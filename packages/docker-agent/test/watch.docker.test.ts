@@ -88,6 +88,8 @@ describe('states of a container', () => {
     await dockerd.docker('exec', id, '/bin/busybox', 'rm', '/ok');
     await observer.hasWeight('checked', 0);
     expect(await dockerd.docker('inspect', '--format', '{{.State.Health.Status}}', id)).toBe('unhealthy');
+    // Its checks, two processes a second, would slow down all tests after this one.
+    await dockerd.docker('rm', '--force', id);
   });
 
   test('a paused one has weight 0, for an agent that starts meanwhile too', async () => {

@@ -266,6 +266,28 @@ describe('a round trip', () => {
     );
   });
 
+  test('leaves in a buffer used before nothing of what was there', () => {
+    const used = new Writer();
+    fc.assert(
+      fc.property(arbitrary.service, arbitrary.destination, (one, { tunnel: _tunnel, ...other }) => {
+        const crossing: Destination = { ...other, method: 'tunnel' };
+        const command: Command = { command: 'newDestination', service: one.id, destination: crossing };
+        used.clear();
+        used.message({ type: 0xffff, flags: 0xffff, sequence: 0xffffffff, command: 255, version: 255 }, (writer) => {
+          for (let i = 0; i < 16; i++) writer.put(DEST.address.ipv6, 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff');
+        });
+        for (const { number, body } of [prepare({ command: 'newService', service: one }), prepare(command)]) {
+          const header = { type: 28, flags: 5, sequence: 1, command: number, version: 1 };
+          const fresh = new Writer();
+          fresh.message(header, body);
+          used.clear();
+          used.message(header, body);
+          expect(used.datagram()).toEqual(fresh.datagram());
+        }
+      }),
+    );
+  });
+
   test('of many messages in one buffer finds each at a multiple of four, the buffer growing on the way', () => {
     const writer = new Writer(64);
     fc.assert(

@@ -178,6 +178,8 @@ describe('stray messages', () => {
       const { sequence, ...rest } = only(requests);
       socket.acknowledge({ ...rest, sequence: sequence - 1 }, 1);
       socket.acknowledge({ ...rest, sequence: sequence + 1 }, 1);
+      socket.entry({ ...rest, sequence: sequence - 1 }, SERVICE);
+      socket.entry({ ...rest, sequence: sequence + 1 }, SERVICE);
       socket.deliver(message('ffffffff', { type: 2, sequence, port: 8 }));
       socket.deliver(message('ffffffff', { type: 2, sequence, port: 7 }), 4242);
       socket.deliver(message('01010000', { type: 29, sequence, port: 7 }));
@@ -186,6 +188,23 @@ describe('stray messages', () => {
       dumped(socket, requests);
     });
     expect(await client.services()).toHaveLength(1);
+    expect(sockets).toHaveLength(1);
+  });
+
+  test('such as a second answer to the request before are ignored', async () => {
+    let before: Sent | undefined;
+    const { client, sockets } = await scripted(
+      (socket, requests) => {
+        before = only(requests);
+        socket.acknowledge(before);
+      },
+      (socket, requests) => {
+        if (before) socket.acknowledge(before, 17);
+        socket.acknowledge(only(requests));
+      },
+    );
+    await client.flush();
+    await expect(client.zero()).resolves.toBeUndefined();
     expect(sockets).toHaveLength(1);
   });
 
@@ -259,6 +278,17 @@ describe('the event loop', () => {
     expect(during).toBe(true);
     expect(sockets[0]?.referenced).toBe(false);
   });
+});
+
+test('a batch asks for one answer, after its last command', async () => {
+  const flags: number[] = [];
+  const { client } = await scripted((socket, requests) => {
+    flags.push(...requests.map((request) => request.flags));
+    const last = requests.at(-1);
+    if (last) socket.acknowledge(last);
+  });
+  await client.batch([{ command: 'flush' }, { command: 'zero' }, { command: 'flush' }]);
+  expect(flags).toEqual([1, 1, 1 | 4]); // NLM_F_REQUEST, and NLM_F_ACK on the last.
 });
 
 describe('requests made at once', () => {

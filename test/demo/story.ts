@@ -24,7 +24,7 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
   let dockerAgent = stack.startDockerAgent();
   let ipvsAgent = stack.startIpvsAgent();
 
-  const address = async (container: string) =>
+  const addressOf = async (container: string) =>
     await dockerd.docker('inspect', '-f', '{{.NetworkSettings.Networks.bridge.IPAddress}}', container);
   /** The kernel's destinations that take new connections. */
   const taking = async () =>
@@ -48,8 +48,8 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
       await requests.stop();
       const tally = requests.tally();
       const told = Object.entries(tally)
-        .toSorted()
-        .map(([from, times]) => `${from} ${times}×`);
+        .map(([from, times]) => `${from} ${times}×`)
+        .toSorted();
       story.claim(
         `client: ${requests.lines.length} requests to ${VIP}:${port} (${protocol}): ${told.join(', ')}, ${requests.failures().length} failed`,
         requests.failures().length === 0 && Object.keys(tally).toSorted().join() === expected.join(),
@@ -90,7 +90,7 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
   }
 
   story.chapter('One is killed: its destination goes');
-  const was = await address('web2');
+  const was = await addressOf('web2');
   await story.shell('docker kill web2');
   await destinations(1);
   await ask('web1');
@@ -98,7 +98,7 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
   story.chapter('Both come back, in the other order and so with other addresses, and are followed');
   await story.shell('docker start web3 web2');
   await destinations(3);
-  const now = await address('web2');
+  const now = await addressOf('web2');
   await story.shell(`ipvsadm -Ln -t ${VIP}:80`);
   story.claim(`web2 was ${was} and is ${now}`, was !== now);
   await ask('web1', 'web2', 'web3');

@@ -10,7 +10,6 @@ export type Decoded = { readonly value: OptionValue } | { readonly expected: str
  * Turns text (from a flag or the environment) or JSON (from a file) into an option's value.
  * Numbers and booleans are taken as text too, since files are often generated from variables.
  */
-// oxlint-disable-next-line typescript/consistent-return -- the switch is exhaustive, and tsc sees to that
 export function decodeValue(option: Option, raw: unknown): Decoded {
   switch (option.type) {
     case 'boolean':

@@ -54,16 +54,16 @@ export function diff(actual: Table, desired: Desired, owned: (key: string) => bo
     if (was === undefined) newServices.push({ command: 'newService', key, serviceName, service });
     else if (!sameService(was.service, service)) setServices.push({ command: 'setService', key, serviceName, service });
 
-    for (const [destinationKey, destination] of destinations) {
+    for (const [at, destination] of destinations) {
       const { backends } = destination;
-      const wasDestination = was?.destinations.get(destinationKey);
+      const wasDestination = was?.destinations.get(at);
       if (wasDestination === undefined)
         newDestinations.push({ command: 'newDestination', key, serviceName, backends, service: id, destination });
       else if (!sameDestination(wasDestination, destination))
         setDestinations.push({ command: 'setDestination', key, serviceName, backends, service: id, destination });
     }
-    for (const [destinationKey, destination] of was?.destinations ?? [])
-      if (!destinations.has(destinationKey))
+    for (const [at, destination] of was?.destinations ?? [])
+      if (!destinations.has(at))
         delDestinations.push({ command: 'delDestination', key, serviceName, service: id, destination });
   }
 

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Clock, Logger } from '@clusterf/daemon';
 import { type AgentOptions, runAgent } from '../src/agent.js';
@@ -42,7 +43,7 @@ class TestClock implements Clock {
 
   advance(ms: number): void {
     this.#now += ms;
-    for (const timer of [...this.#timers])
+    for (const timer of this.#timers)
       if (timer.at <= this.#now) {
         this.#timers.delete(timer);
         timer.callback();
@@ -73,21 +74,23 @@ class Running {
   readonly log = new LogRecord();
   readonly printed: string[] = [];
   readonly clock = new TestClock();
+  readonly kernel: MemoryKernel;
   readonly done: Promise<void>;
   readonly #stop = new AbortController();
 
   constructor(
     sources: readonly ScriptedSource[],
-    readonly kernel: MemoryKernel,
-    ownership: Ownership,
+    kernel: MemoryKernel,
+    owned: Ownership,
     options: Partial<AgentOptions> = {},
   ) {
+    this.kernel = kernel;
     this.done = runAgent(
       { ...OPTIONS, ...options },
       {
         sources,
         kernel,
-        ownership,
+        ownership: owned,
         log: this.log,
         print: (text) => void this.printed.push(text),
         clock: this.clock,
@@ -311,11 +314,9 @@ describe('options', () => {
 test('a pass under way when the agent is told to stop is finished', async () => {
   const { source, kernel, agent } = await started();
   const execute = kernel.execute.bind(kernel);
-  let release = () => {};
+  const gate = new EventEmitter();
+  const released = once(gate, 'open');
   let begun = false;
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
   kernel.execute = async (ops) => {
     begun = true;
     await released;
@@ -324,7 +325,7 @@ test('a pass under way when the agent is told to stop is finished', async () => 
   source.change({ 'services/web/backends/a': undefined });
   await until('the pass', () => begun);
   const stopped = agent.stop();
-  release();
+  gate.emit('open');
   await stopped;
   expect(destinations(kernel)).toEqual(['172.17.0.3:8080 10']);
 });

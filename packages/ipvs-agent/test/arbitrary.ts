@@ -1,5 +1,5 @@
 import { type Destination, destinationKey, type VirtualService, virtualServiceKey } from '@clusterf/ipvs';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Desired } from '../src/plan.js';
 
 /** Few identities, so that two tables meet often; the settings are the kernel's to take as they are. */

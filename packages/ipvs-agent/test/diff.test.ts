@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { apply } from '../src/apply.js';
 import { type Diff, diff, type OpKind } from '../src/diff.js';
 import type { Desired } from '../src/plan.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { IpvsClient } from '@clusterf/ipvs';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { requireMachine } from '../../../test/lab/index.js';
 import { apply } from '../src/apply.js';
 import { diff } from '../src/diff.js';

@@ -38,6 +38,29 @@ function said({ desired }: Plan): Record<string, string[]> {
 
 const WEB: Frontend = { ipv4: '10.0.0.1', tcp: 80 };
 
+/** One backend, on 172.17.0.2:8080, behind these routes. */
+const behind = (routes: Record<string, Partial<Route>>) =>
+  plan(tree({ web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 8080 } } } }, routes), OPTIONS);
+
+/** The destinations' tunnels, with a route to a gateway. */
+const tunnel = (fields: Partial<Route>) =>
+  [...behind({ r: { gateway: '192.0.2.1', ipvsMethod: 'tunnel', ...fields } }).desired.values()].flatMap(
+    ({ destinations: planned }) => [...planned.values()].map((d) => d.tunnel),
+  );
+
+/** Upper thresholds of the one destination of backends with these. */
+const limits = (...uppers: (number | undefined)[]) => {
+  const backends = Object.fromEntries(
+    uppers.map((upperThreshold, i) => [
+      `b${i}`,
+      { ipv4: '172.17.0.2', tcp: 80, ...(upperThreshold !== undefined && { upperThreshold }) },
+    ]),
+  );
+  return [...plan(tree({ web: { frontend: WEB, backends } }), OPTIONS).desired.values()].flatMap(({ destinations }) =>
+    [...destinations.values()].map((d) => d.upperThreshold),
+  );
+};
+
 describe('a service', () => {
   test.each<[string, Config, Record<string, string[]>]>([
     [
@@ -224,30 +247,12 @@ describe('backends that end at one address and port', () => {
   });
 
   test('have a limit of connections only if each has one', () => {
-    const limits = (...uppers: (number | undefined)[]) => {
-      const backends = Object.fromEntries(
-        uppers.map((upperThreshold, i) => [
-          `b${i}`,
-          { ipv4: '172.17.0.2', tcp: 80, ...(upperThreshold !== undefined && { upperThreshold }) },
-        ]),
-      );
-      return [...plan(tree({ web: { frontend: WEB, backends } }), OPTIONS).desired.values()].flatMap(
-        ({ destinations }) => [...destinations.values()].map((d) => d.upperThreshold),
-      );
-    };
     expect(limits(100, 50)).toEqual([150]);
     expect(limits(100, undefined)).toEqual([0]);
   });
 });
 
 describe('routes', () => {
-  const one = (routes: Record<string, Partial<Route>>, fields: Partial<Backend> = {}) =>
-    plan(
-      tree({ web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 8080, ...fields } } } }, routes),
-      OPTIONS,
-    );
-  const destinations = (routes: Record<string, Partial<Route>>) => said(one(routes))['tcp 10.0.0.1:80 wlc'];
-
   test.each<[string, Record<string, Partial<Route>>, string[]]>([
     [
       'with a gateway send to its address and the frontend’s port',
@@ -289,14 +294,10 @@ describe('routes', () => {
       ['[2001:db8::1]:80 tunnel 10'],
     ],
   ])('%s', (_, routes, expected) => {
-    expect(destinations(routes)).toEqual(expected);
+    expect(said(behind(routes))['tcp 10.0.0.1:80 wlc']).toEqual(expected);
   });
 
   test('say what kind of tunnel', () => {
-    const tunnel = (fields: Partial<Route>) =>
-      [...one({ r: { gateway: '192.0.2.1', ipvsMethod: 'tunnel', ...fields } }).desired.values()].flatMap(
-        ({ destinations }) => [...destinations.values()].map((d) => d.tunnel),
-      );
     expect(tunnel({})).toEqual([undefined]);
     expect(tunnel({ tunnel: { type: 'gue', port: 5555, checksum: true } })).toEqual([
       { type: 'gue', port: 5555, checksum: 'checksum' },
@@ -307,7 +308,7 @@ describe('routes', () => {
   });
 
   test('by which packets would arrive at another port than the backend’s are a problem', () => {
-    const { problems } = one({ r: { prefix: '172.17.0.0/16', ipvsMethod: 'droute' } });
+    const { problems } = behind({ r: { prefix: '172.17.0.0/16', ipvsMethod: 'droute' } });
     expect(problems).toEqual([
       {
         source: 'plan',

@@ -76,6 +76,23 @@ describe('states of a container', () => {
     expect(observer.backend('created')).toBeUndefined();
   });
 
+  test('one that Docker restarts again and again is not registered while it waits for that', async () => {
+    await using observer = new Observer(dockerd.endpoint);
+    await observer.listed();
+    const labels = ['--label', 'clusterf.service=crashes', '--label', 'clusterf.backend.tcp=80'];
+    const id = await dockerd.runContainer([...labels, '--restart', 'always'], ['sh', '-c', 'sleep 0.2; exit 1']);
+    await observer.hasWeight('crashes', 10);
+    await until(
+      'Docker waits before the next restart, and nothing is registered',
+      async () =>
+        observer.backend('crashes') === undefined &&
+        (await dockerd.docker('inspect', '--format', '{{.State.Status}}', id)) === 'restarting',
+      PATIENCE,
+    );
+    await dockerd.docker('rm', '--force', id);
+    expect(observer.inspected).toContain(id);
+  });
+
   test('a health check decides: 0 while starting, the weight while healthy, 0 while unhealthy', async () => {
     await using observer = new Observer(dockerd.endpoint);
     await observer.listed();

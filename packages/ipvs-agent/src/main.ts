@@ -9,7 +9,7 @@ import { Ownership } from './ownership.js';
 /** The `clusterf-ipvs` command. @returns the exit code */
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
   return await runCommand(command, argv, env, async (options, { log, signal }) => {
-    const urls = options.configSource.length > 0 ? options.configSource : ['etcd:///'];
+    const urls = options.configSource.length > 0 ? options.configSource : ['etcd:'];
     const sources = urls.map((url) => openSource(url, etcdOptions(options)));
     const client = await IpvsClient.open();
     try {

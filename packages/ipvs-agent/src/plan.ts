@@ -55,7 +55,9 @@ export interface Plan {
 
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
-const MAX_WEIGHT = 65535;
+/** The kernel's: an int. */
+const MAX_WEIGHT = 0x7fff_ffff;
+const MAX_LIMIT = 0xffff_ffff;
 
 /**
  * Plans the whole tree. Given the previous plan and the names of the services that changed since (routes
@@ -279,9 +281,9 @@ function merge(
   };
 }
 
-/** 0 is no limit, and what has no limit together has none. */
+/** 0 is no limit, and what has no limit together has none. More than the kernel can count is as good as its most. */
 function sumOfLimits(a: number, b: number): number {
-  return a === 0 || b === 0 ? 0 : a + b;
+  return a === 0 || b === 0 ? 0 : Math.min(a + b, MAX_LIMIT);
 }
 
 function frontendProblem(service: string, message: string): Problem {

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Backend, Config, Frontend, Route } from '@clusterf/model';
+import { canonicalDestination, canonicalVirtualService } from '@clusterf/ipvs';
+import { type Backend, type Config, ConfigTree, type Frontend, type Route } from '@clusterf/model';
+import * as fc from 'fast-check';
 import { type Plan, type PlanOptions, plan } from '../src/plan.js';
 
 const OPTIONS: PlanOptions = { method: 'masq', scheduler: 'wlc', elide: false };
@@ -238,11 +240,14 @@ describe('backends that end at one address and port', () => {
     const config = tree({
       web: {
         frontend: WEB,
-        backends: { a: { ipv4: '172.17.0.2', tcp: 80, weight: 65535 }, b: { ipv4: '172.17.0.2', tcp: 80, weight: 1 } },
+        backends: {
+          a: { ipv4: '172.17.0.2', tcp: 80, weight: 2147483647 },
+          b: { ipv4: '172.17.0.2', tcp: 80, weight: 1 },
+        },
       },
     });
     const result = plan(config, OPTIONS);
-    expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 65535'] });
+    expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 2147483647'] });
     expect(result.problems).toHaveLength(1);
   });
 
@@ -339,4 +344,66 @@ test('a service that did not change is taken over, not planned again', () => {
   const next = plan(config, OPTIONS, { previous, changed: new Set(['b']) });
   expect(next.services.get('a')).toBe(previous.services.get('a'));
   expect(next.services.get('b')).not.toBe(previous.services.get('b'));
+});
+
+test('plans nothing that the kernel’s client would refuse, whatever the tree takes', () => {
+  const port = fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined });
+  const endpoint = {
+    ipv4: fc.option(fc.ipV4(), { nil: undefined }),
+    ipv6: fc.option(fc.ipV6(), { nil: undefined }),
+    tcp: port,
+    udp: port,
+    sctp: port,
+  };
+  const limit = fc.option(fc.integer({ min: 0, max: 0xffff_ffff }), { nil: undefined });
+  const method = fc.option(fc.constantFrom('masq', 'droute', 'tunnel'), { nil: undefined });
+  const frontend = fc.record({
+    ...endpoint,
+    fwmark: fc.option(fc.integer({ min: 1, max: 0xffff_ffff }), { nil: undefined }),
+    scheduler: fc.option(fc.constantFrom('rr', 'sh', 'mh', 'a-scheduler_name'), { nil: undefined }),
+    schedulerFlags: fc.option(fc.subarray(['sh-port', 'mh-fallback', 'flag-3']), { nil: undefined }),
+    persistence: fc.option(
+      fc.record({ timeout: fc.integer({ min: 1, max: 2_678_400 }), netmask: fc.integer({ min: 1, max: 128 }) }),
+      { nil: undefined },
+    ),
+    onePacket: fc.boolean(),
+    method,
+  });
+  const backends = fc.dictionary(
+    fc.constantFrom('a', 'b', 'c'),
+    fc.record({
+      ...endpoint,
+      weight: fc.integer({ min: 0, max: 0x7fff_ffff }),
+      upperThreshold: limit,
+      lowerThreshold: limit,
+    }),
+  );
+  const route = fc.record({
+    gateway: fc.option(fc.oneof(fc.ipV4(), fc.ipV6()), { nil: undefined }),
+    ipvsMethod: method,
+    tunnel: fc.option(fc.record({ type: fc.constantFrom('ipip', 'gue', 'gre'), port, checksum: fc.boolean() }), {
+      nil: undefined,
+    }),
+  });
+  fc.assert(
+    fc.property(frontend, backends, route, (front, back, way) => {
+      const sources = new ConfigTree(['memory:']);
+      const entries = new Map([
+        ['services/web/frontend', JSON.stringify(front)],
+        ['routes/default', JSON.stringify(way)],
+        ...Object.entries(back).map(([name, b]): [string, string] => [
+          `services/web/backends/${name}`,
+          JSON.stringify(b),
+        ]),
+      ]);
+      sources.apply(0, { type: 'snapshot', entries });
+      for (const { service, destinations } of plan(sources.config, OPTIONS).desired.values()) {
+        expect(() => canonicalVirtualService(service)).not.toThrow();
+        for (const destination of destinations.values()) {
+          expect(() => canonicalDestination(destination)).not.toThrow();
+          if (destination.method !== 'tunnel') expect(destination.family).toBe(service.id.family);
+        }
+      }
+    }),
+  );
 });

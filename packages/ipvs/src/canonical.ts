@@ -21,6 +21,8 @@ const FAMILIES = ['ipv4', 'ipv6'] as const;
 /** 31 days, as ipvsadm has it: the kernel multiplies by its clock rate and does not look whether that fits. */
 const LONGEST = 31 * 24 * 60 * 60;
 const U32 = 0xffff_ffff;
+/** ipvsadm stops at 65535; the kernel takes what fits an int. */
+const MAX_INT = 0x7fff_ffff;
 
 /** @throws ArgumentError */
 export function canonicalVirtualServiceId(id: VirtualServiceId, field = 'id'): VirtualServiceId {
@@ -76,7 +78,7 @@ export function canonicalDestination(destination: Destination, field = 'destinat
   return {
     ...canonicalDestinationId(destination, field),
     method,
-    weight: check.integer(`${field}.weight`, destination.weight, 0, 65535),
+    weight: check.integer(`${field}.weight`, destination.weight, 0, MAX_INT),
     upperThreshold,
     lowerThreshold: check.integer(`${field}.lowerThreshold`, destination.lowerThreshold, 0, upperThreshold),
     ...(tunnel && { tunnel }),

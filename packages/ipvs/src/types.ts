@@ -55,7 +55,7 @@ export interface DestinationId {
 
 export interface DestinationSettings {
   readonly method: ForwardingMethod;
-  /** 0 keeps established connections and takes no new ones. */
+  /** 0 to 2147483647; 0 keeps established connections and takes no new ones. */
   readonly weight: number;
   /** Connections above which the destination takes no more; 0 = no limit. */
   readonly upperThreshold: number;

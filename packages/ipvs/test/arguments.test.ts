@@ -82,8 +82,11 @@ describe('a wrong argument is refused, naming field, value and what was expected
       withService({ persistence: { timeout: 1, prefixLength: 32, engine: 'ü' } }),
       'service.persistence.engine: got "ü", expected a name of 1 to 15 printable ASCII characters',
     ],
-    [withDestination({ weight: 65536 }), 'destination.weight: got 65536, expected an integer from 0 to 65535'],
-    [withDestination({ weight: -1 }), 'destination.weight: got -1, expected an integer from 0 to 65535'],
+    [
+      withDestination({ weight: 2 ** 31 }),
+      'destination.weight: got 2147483648, expected an integer from 0 to 2147483647',
+    ],
+    [withDestination({ weight: -1 }), 'destination.weight: got -1, expected an integer from 0 to 2147483647'],
     [withDestination({ lowerThreshold: 1 }), 'destination.lowerThreshold: got 1, expected an integer from 0 to 0'],
     [
       withDestination({ method: 'nat' }),

@@ -16,6 +16,8 @@ export type Decoded<T> =
   | { readonly ok: false; readonly messages: readonly string[] };
 
 /** The kernel's `int` and `u32`. */
+/** 31 days, ipvsadm's limit too: the kernel multiplies by its clock rate and does not look whether that fits. */
+const MAX_PERSISTENCE = 31 * 24 * 60 * 60;
 const MAX_INT = 2_147_483_647;
 const MAX_UINT = 4_294_967_295;
 
@@ -42,7 +44,7 @@ const frontend = z.object({
   scheduler: kernelName('a scheduler such as wlc', 15).exactOptional(),
   schedulerFlags: list(schedulerFlag, 'a list of flags such as ["sh-port"]').exactOptional(),
   persistence: record({
-    timeout: integer('seconds', 1, MAX_INT),
+    timeout: integer('seconds', 1, MAX_PERSISTENCE),
     netmask: integer('leading bits of client addresses', 1, 128).exactOptional(),
   }).exactOptional(),
   onePacket: flag.exactOptional(),

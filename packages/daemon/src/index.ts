@@ -13,5 +13,6 @@ export {
   type Values,
 } from './option-types.js';
 export * from './options.js';
+export * from './problem-log.js';
 export * from './process.js';
 export * from './reconcile.js';

@@ -116,6 +116,7 @@ export const commonOptions = {
     group: 'Logging',
     describe: 'how to write the log, to standard error; auto is text on a terminal and json elsewhere',
   },
+  debug: { type: 'boolean', group: 'Logging', describe: 'the same as --log-level debug' },
 } as const satisfies OptionSpecs;
 
 export type OptionsOf<S extends CommandSpec> = Values<S['options'] & typeof commonOptions>;

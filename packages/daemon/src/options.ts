@@ -42,7 +42,8 @@ export async function parseOptions<const S extends CommandSpec>(
 ): Promise<ParsedCommand<S>> {
   const specs: ReadonlyMap<string, Option> = new Map([
     ...Object.entries(spec.options),
-    ...Object.entries<Option>(commonOptions),
+    // A command may have stated a common option itself, to give it another name besides.
+    ...Object.entries<Option>(commonOptions).filter(([name]) => !(name in spec.options)),
     ['config', CONFIG],
   ]);
   const line = flagSettings(specs, argv);

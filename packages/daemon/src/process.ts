@@ -45,8 +45,8 @@ export async function runCommand<const S extends CommandSpec>(
   }
 
   // Seen through the options every command shares: a conditional type over S does not resolve here.
-  const { logLevel, logFormat } = parsed.options as Values<typeof commonOptions>;
-  const log = createLogger({ level: logLevel, format: logFormat, stream: process.stderr });
+  const { logLevel, logFormat, debug } = parsed.options as Values<typeof commonOptions>;
+  const log = createLogger({ level: debug ? 'debug' : logLevel, format: logFormat, stream: process.stderr });
   const { options, operands } = parsed;
   const code = await supervise(log, (signal) => main(options, { signal, log, operands }));
   await Promise.all([log.close(), flushed(process.stdout)]);

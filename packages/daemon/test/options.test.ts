@@ -62,6 +62,7 @@ describe('where a value comes from', () => {
     expect(await options([])).toEqual({
       ttl: 10_000,
       noop: false,
+      debug: false,
       weight: 10,
       share: undefined,
       method: undefined,

@@ -6,10 +6,9 @@
  * Everything between Docker and the writer is computed anew from all that is known, at every change; the writer
  * compares with what it wrote and touches only what differs.
  */
-import type { Clock, Logger } from '@clusterf/daemon';
+import { type Clock, type Logger, ProblemLog } from '@clusterf/daemon';
 import type { Registrations } from '@clusterf/store';
 import type { DockerView, Engine } from './container.js';
-import { ProblemLog } from './problem-log.js';
 import { registrations, type RegistrationOptions } from './registrations.js';
 import { DockerWatch } from './watch.js';
 
@@ -37,7 +36,7 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, signa
 
   const onView = (view: DockerView) => {
     const registered = registrations(view, settings);
-    problems.report(registered.problems);
+    problems.update(registered.problems);
     writer?.publish(registered.entries);
     print?.(registered.entries);
   };

@@ -19,7 +19,7 @@ export const command = defineCommand({
   options: {
     'config-source': {
       type: 'string',
-      default: 'etcd:///',
+      default: 'etcd:',
       group: 'Configuration tree',
       describe: 'where to register: etcd://[HOST[:PORT],…]/PREFIX, etcd+http: or etcd+https:',
     },

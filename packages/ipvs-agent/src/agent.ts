@@ -14,7 +14,15 @@
  * - A virtual service is remembered as ours before it is made, and until it is gone.
  * - Only what is ours, or what the tree names, is changed or deleted.
  */
-import { type Clock, FailureError, type Logger, type PassReason, ReconcileLoop } from '@clusterf/daemon';
+import {
+  type Clock,
+  FailureError,
+  isBug,
+  type Logger,
+  type PassReason,
+  ProblemLog,
+  ReconcileLoop,
+} from '@clusterf/daemon';
 import { ConfigTree } from '@clusterf/model';
 import type { Source } from '@clusterf/store';
 import { apply, type Failure, isStale, type Kernel } from './apply.js';
@@ -22,7 +30,6 @@ import { diff, virtualServiceOf } from './diff.js';
 import type { Ownership } from './ownership.js';
 import { type Plan, type PlanOptions, plan } from './plan.js';
 import { describeOp, OP_TITLES, printOp, printTable } from './print.js';
-import { ProblemLog } from './problems.js';
 import type { MutableTable } from './table.js';
 
 export interface AgentOptions extends PlanOptions {
@@ -180,7 +187,8 @@ export async function runAgent(options: AgentOptions, parts: AgentParts): Promis
     resync: options.resync,
     clock,
     onFailure: (error, retryIn) => {
-      if (!isExpected(error)) throw error;
+      // The process ends, and whoever restarts it begins with a fresh look; the kernel forwards on meanwhile.
+      if (isBug(error)) throw error;
       log.error('pass failed: the kernel keeps forwarding, retrying', { error, retryInMs: Math.round(retryIn) });
     },
   });
@@ -194,9 +202,4 @@ async function readOnce(
 ): Promise<void> {
   const read = new AbortController();
   await followAll(AbortSignal.any([signal, read.signal]), () => read.abort());
-}
-
-/** The kernel refusing or not answering is expected; anything without a code is a bug of ours and ends the agent. */
-function isExpected(error: Error): boolean {
-  return error instanceof FailureError || ('code' in error && !String(error.code).startsWith('ERR_'));
 }

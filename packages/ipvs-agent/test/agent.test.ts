@@ -1,9 +1,10 @@
 import { EventEmitter, once } from 'node:events';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Clock, Logger } from '@clusterf/daemon';
+import type { Logger } from '@clusterf/daemon';
 import { type AgentOptions, runAgent } from '../src/agent.js';
 import { Ownership } from '../src/ownership.js';
 import { until } from '../../../test/fixtures/until.js';
+import { ManualClock } from '../../daemon/test/manual-clock.js';
 import { MemoryKernel } from './memory-kernel.js';
 import { ScriptedSource } from './scripted-source.js';
 
@@ -25,31 +26,6 @@ const TREE = {
   'services/web/backends/a': { ipv4: '172.17.0.2', tcp: 8080 },
   'services/web/backends/b': { ipv4: '172.17.0.3', tcp: 8080 },
 };
-
-/** Time that passes when the test says so. */
-class TestClock implements Clock {
-  #now = 0;
-  readonly #timers = new Set<{ at: number; callback: () => void }>();
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(ms: number, callback: () => void): () => void {
-    const timer = { at: this.#now + ms, callback };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  }
-
-  advance(ms: number): void {
-    this.#now += ms;
-    for (const timer of this.#timers)
-      if (timer.at <= this.#now) {
-        this.#timers.delete(timer);
-        timer.callback();
-      }
-  }
-}
 
 class LogRecord implements Logger {
   readonly lines: { level: string; message: string; fields: Readonly<Record<string, unknown>> | undefined }[] = [];
@@ -73,7 +49,7 @@ class LogRecord implements Logger {
 class Running {
   readonly log = new LogRecord();
   readonly printed: string[] = [];
-  readonly clock = new TestClock();
+  readonly clock = new ManualClock();
   readonly kernel: MemoryKernel;
   readonly done: Promise<void>;
   readonly #stop = new AbortController();
@@ -225,7 +201,7 @@ describe('a kernel that is not as known', () => {
   test('is repaired at a resync', async () => {
     const { kernel, agent } = await started();
     kernel.table.get(WEB_KEY)?.destinations.delete('172.17.0.2:8080');
-    agent.clock.advance(30_000);
+    await agent.clock.advance(30_000);
     await until('the repair', () => destinations(kernel).length === 2);
     expect(kernel.dumps).toBe(2);
   });
@@ -239,7 +215,7 @@ describe('a kernel that is not as known', () => {
     await until('the failure', () => agent.log.said('pass failed') > 0);
     expect(destinations(kernel)).toHaveLength(2);
     kernel.refuse = () => undefined;
-    agent.clock.advance(1000);
+    await agent.clock.advance(1000);
     await until('the retry', () => kernel.table.has('tcp 10.0.0.9:80'));
   });
 });
@@ -265,7 +241,7 @@ describe('options', () => {
   test('--print shows the table with the names of the tree, once for each change', async () => {
     const { agent } = await started(TREE, { print: true });
     await until('the table', () => agent.printed.length > 0);
-    agent.clock.advance(30_000);
+    await agent.clock.advance(30_000);
     await until('the resync', () => agent.kernel.dumps === 2);
     expect(agent.printed).toEqual([
       [

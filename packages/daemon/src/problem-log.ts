@@ -1,7 +1,13 @@
-import type { Logger } from '@clusterf/daemon';
-import type { Problem } from '@clusterf/model';
+import type { Logger } from './logger.js';
 
-/** Says each problem once when it appears and once when it is gone, however often it is found. */
+/** Bad input as the agents report it; what @clusterf/model calls a Problem. */
+interface Problem {
+  readonly source: string;
+  readonly key: string;
+  readonly message: string;
+}
+
+/** Says each problem once when it appears and once when it is gone, however many passes find it. */
 export class ProblemLog {
   readonly #log: Logger;
   #known: ReadonlyMap<string, Problem> = new Map();
@@ -10,7 +16,7 @@ export class ProblemLog {
     this.#log = log;
   }
 
-  /** All problems there are now. */
+  /** @param problems all there are now */
   update(problems: readonly Problem[]): void {
     const now = new Map(problems.map((problem) => [`${problem.source}\n${problem.key}\n${problem.message}`, problem]));
     for (const [id, { source, key, message }] of now)

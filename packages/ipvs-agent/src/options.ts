@@ -13,7 +13,7 @@ export const command = defineCommand({
       group: 'Configuration',
       describe:
         'where the tree is: etcd://HOST:PORT,…/PREFIX, etcd+https://…, file:///DIRECTORY; repeatable, later ones override',
-      defaultText: 'etcd:, which is what the --etcd options say',
+      defaultText: 'etcd:',
     },
     'filter-routes': {
       type: 'string',

@@ -43,7 +43,7 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
       ['http', 80],
       ['udp', 53],
     ] as const) {
-      await using requests = new Requests(client.netns, protocol, VIP, port);
+      await using requests = new Requests(client.netns, protocol, VIP, port, 20);
       await until('the answers', () => requests.lines.length >= REQUESTS, 30_000);
       await requests.stop();
       const tally = requests.tally();

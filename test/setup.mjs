@@ -130,7 +130,7 @@ async function installModules() {
   if (!existsSync(installed)) say('npm ci: node_modules is missing');
   else if (statSync(installed).mtimeMs < statSync(lock).mtimeMs) say(`npm ci: node_modules is older than ${lock}`);
   else return ensureCache();
-  if (!(await run('npm ci', ['npm', 'ci', '--no-audit', '--no-fund']))) fail('npm ci failed');
+  if (!(await run('npm ci', ['npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error']))) fail('npm ci failed');
   ensureCache();
 }
 

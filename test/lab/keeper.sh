@@ -18,5 +18,5 @@ exec 3<&-
 } >/dev/null 2>&1 &
 wait "$machine"
 echo "the machine ended with status $?" 2>/dev/null
-rm -rf "$directory"
+sh "${0%/*}/release.sh" "$directory"
 kill -KILL 0

@@ -17,6 +17,22 @@ export function availableKind(environment: NodeJS.ProcessEnv = process.env): Mac
   return process.getuid?.() === 0 && kernelHasIpvs() ? 'native' : 'uml';
 }
 
+/** Whether `native` machines run dockerd here: root, overlays, and bridges, links and address translation in new networks. */
+export function hostRunsContainers(): boolean {
+  if (process.getuid?.() !== 0) return false;
+  const probe =
+    'modprobe -q overlay; grep -qw overlay /proc/filesystems && ip link add name lab0 type bridge && ip link add name lab1 type veth && ' +
+    'iptables -t nat -A POSTROUTING -j MASQUERADE';
+  try {
+    execFileSync('unshare', ['--mount', '--net', '--pid', '--cgroup', '--fork', '/bin/sh', '-c', probe], {
+      stdio: 'ignore',
+    });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function kernelHasIpvs(): boolean {
   if (ipvsIsLoaded()) return true;
   try {

@@ -43,13 +43,14 @@ test('a host whose kernel has IPVS gives namespaces of it, with a table, a root 
   );
 });
 
-test('a native machine ends with all its processes and mounts, even with a killed starter', async () => {
+test('a native machine ends with all its processes, mounts and control groups, even with a killed starter', async () => {
   await inHost(`
     const machine = await startMachine({ name: 'inner' });
-    await machine.run('setsid sleep 1234 & echo started');
+    await machine.run('mkdir /sys/fs/cgroup/below; (echo 0 >/sys/fs/cgroup/below/cgroup.procs; setsid sleep 1234 &) ; echo started');
     console.log('{}');
     process.kill(process.pid, 'SIGKILL');`).catch(() => undefined);
-  const left = 'until ! pgrep -x sleep && ! ls -d /dev/shm/clusterf-lab-*; do read -rt 0.1 <><(:); done';
+  const left =
+    'until ! pgrep -x sleep && ! ls -d /dev/shm/clusterf-lab-* /sys/fs/cgroup/clusterf-lab-*; do read -rt 0.1 <><(:); done';
   await host.output(left, { timeout: 15_000 });
   expect(await host.output('grep -c clusterf-lab-.*inner /proc/mounts || true')).toBe('0\n');
 });

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 export function nativeCommand(directory: string): string[] {
   const namespaces = ['--mount', '--net', '--pid', '--ipc', '--uts', '--cgroup'];
   return [
+    '/bin/sh',
+    join(directory, 'enter-native.sh'),
     'unshare',
     ...namespaces,
     '--fork',

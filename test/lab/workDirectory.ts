@@ -1,7 +1,9 @@
-import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { kill, processesNaming, processIdentity, processNamespace } from './processes.js';
+import { labFile } from './project.js';
 
 /**
  * Each machine has one directory on the host, named after the process that started it, with its memory, its scripts and
@@ -28,7 +30,7 @@ export function sweepWorkDirectories(): void {
   for (const directory of workDirectories()) {
     if (isOwned(directory)) continue;
     for (const pid of processesNaming(directory)) kill(pid);
-    rmSync(directory, { recursive: true, force: true });
+    execFileSync('/bin/sh', [labFile('release.sh'), directory]);
   }
 }
 

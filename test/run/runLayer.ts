@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { projectRoot, startMachine } from '../lab/index.js';
+import { availableKind, hostRunsContainers, projectRoot, startMachine } from '../lab/index.js';
 import { type Layer, LAYERS } from './layers.js';
 import { decodeReport, type TestReport } from './report.js';
 import { type LayerResult, seconds } from './summary.js';
@@ -116,7 +116,8 @@ async function runOnHost(...[[program = '', ...words], env, onOutput, signal]: P
 
 function runInMachine(layer: Layer, print: (line: string) => void): Run {
   return async (command, env, onOutput, signal) => {
-    await using machine = await startMachine({ name: `test-${layer}`, signal, log: print });
+    const kind = LAYERS[layer] === 'containers' && hostRunsContainers() ? 'native' : availableKind();
+    await using machine = await startMachine({ name: `test-${layer}`, kind, signal, log: print });
     const { status } = await machine.run(command, { env, onOutput, signal, timeout: LAYER_DEADLINE });
     return status;
   };

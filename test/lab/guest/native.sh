@@ -21,7 +21,26 @@ in_root() {
   mount -t tmpfs tmpfs dev/shm
 }
 
-mount_devices() { mount --rbind /.host/sys/fs/cgroup /sys/fs/cgroup; }
+# Seen from the machine's own control groups, into which enter-native.sh has put it.
+mount_devices() {
+  if [ -e /.host/sys/fs/cgroup/cgroup.controllers ]; then
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    # A group that has processes may have no groups with limits below it.
+    mkdir /sys/fs/cgroup/machine
+    echo 0 >/sys/fs/cgroup/machine/cgroup.procs
+    return
+  fi
+  mount -t tmpfs tmpfs /sys/fs/cgroup
+  while read -r _ point type options _; do
+    case $type in
+      cgroup2) controllers= ;;
+      cgroup) controllers=$(tr , '\n' <<<"$options" | grep -xE "name=.*|$(cut -f1 /proc/cgroups | paste -sd'|')" | paste -sd,) ;;
+      *) continue ;;
+    esac
+    mkdir -p "${point#/.host}"
+    mount -t "$type" ${controllers:+-o "$controllers"} "$type" "${point#/.host}"
+  done < <(grep ' /\.host/sys/fs/cgroup/' /proc/self/mounts)
+}
 
 orders() { exec <&3 3<&-; }
 

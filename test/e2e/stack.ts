@@ -13,7 +13,7 @@ import { type ClientNetwork, setUpNetwork } from './network.js';
 const run = promisify(execFile);
 
 /** Seconds that registrations outlive their docker-agent: short, since tests wait for them to lapse. */
-export const TTL = 5;
+export const TTL = 4;
 
 /** One machine that is balancer and Docker host, with a client beside it: every part is the real one. */
 export interface Stack extends AsyncDisposable {

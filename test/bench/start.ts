@@ -11,7 +11,7 @@ const SERVICE = { family: 'ipv4', protocol: 'tcp', address: VIP, port: 80 } as c
 await using stack = await startStack();
 using kernel = await IpvsClient.open();
 await stack.etcd.put('/clusterf/services/web/frontend', JSON.stringify({ ipv4: VIP, tcp: 80 }));
-await stack.startDockerAgent().waitFor('lease granted');
+await stack.startDockerAgent().waitFor('started');
 await stack.startIpvsAgent().waitFor('source read');
 
 const present = async () => (await kernel.destinations(SERVICE)).length > 0;

@@ -85,7 +85,8 @@ class EtcdRegistrations implements Registrations {
       renew: timing.renew ?? ttl / 3,
       verify: timing.verify ?? 5000,
     };
-    this.#backoff = new Backoff(timing.backoff);
+    // After an outage, however long, a lease has its TTL to be renewed in: no wait may be longer than a renewal's.
+    this.#backoff = new Backoff({ most: Math.min(5000, this.#timing.renew), ...timing.backoff });
     this.#running = this.#run();
   }
 

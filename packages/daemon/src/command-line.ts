@@ -75,7 +75,7 @@ function parser(specs: Specs, argv: readonly string[]) {
     instance = instance.option(name, {
       alias: aliases(option),
       describe: option.type === 'choice' ? `${option.describe} (${option.choices.join(', ')})` : option.describe,
-      ...(option.type === 'boolean' ? { type: 'boolean' } : { type: 'string', nargs: 1 }),
+      ...(option.type === 'boolean' ? { type: 'boolean' } : { nargs: 1 }),
       ...shownDefault(option),
     });
   }

@@ -2,7 +2,7 @@
  * The balancer's agent, top to bottom:
  *
  *     sources → Config → plan → Desired ┐
- *               kernel dump ──→ Actual  ┴→ diff → operations → apply → acknowledged Actual
+ *               kernel dump ──→ Actual  ┴→ diff → hold → operations → apply → acknowledged Actual
  *
  * Source events only change the configuration and trigger a pass; a pass does the rest. It needs no dump: what the
  * kernel has acknowledged is known. The table is dumped at the start, at every resync, and after a pass that failed.
@@ -26,11 +26,12 @@ import {
 import { ConfigTree } from '@clusterf/model';
 import type { Source } from '@clusterf/store';
 import { apply, type Failure, isStale, type Kernel } from './apply.js';
-import { diff, virtualServiceOf } from './diff.js';
+import { type Diff, diff, virtualServiceOf } from './diff.js';
+import { holdRemovals } from './hold.js';
 import type { Ownership } from './ownership.js';
 import { type Plan, type PlanOptions, plan } from './plan.js';
 import { describeOp, OP_TITLES, printOp, printTable } from './print.js';
-import type { MutableTable } from './table.js';
+import type { MutableTable, Table } from './table.js';
 
 export interface AgentOptions extends PlanOptions {
   /** Routes only from sources whose URL begins so: `--filter-routes`. */
@@ -79,6 +80,7 @@ export async function runAgent(options: AgentOptions, parts: AgentParts): Promis
   let actual: MutableTable | undefined;
   let flushed = !options.flush;
   let printed: string | undefined;
+  let lastHeld = '';
 
   async function pass(reason: PassReason): Promise<void> {
     const desired = replan().desired;
@@ -91,7 +93,7 @@ export async function runAgent(options: AgentOptions, parts: AgentParts): Promis
     flushed = true;
 
     if (options.noop) {
-      const { make, remove } = diff(actual, desired, (key) => ownership.has(key));
+      const { make, remove } = todo(actual, desired);
       show([...make, ...remove].map((op) => `${printOp(op)}\n`).join('') || 'nothing to do\n');
       return;
     }
@@ -104,10 +106,11 @@ export async function runAgent(options: AgentOptions, parts: AgentParts): Promis
   /** Diffs and applies until the kernel holds what is desired, reading again what turns out not to be as known. */
   async function converge(known: MutableTable, desired: Plan['desired']): Promise<void> {
     for (let round = 1; ; round += 1) {
-      const todo = diff(known, desired, (key) => ownership.has(key));
       let failures: readonly Failure[];
       try {
-        failures = await apply(kernel, todo, known, (op) => log.info(OP_TITLES[op.command], describeOp(op)));
+        failures = await apply(kernel, todo(known, desired), known, (op) =>
+          log.info(OP_TITLES[op.command], describeOp(op)),
+        );
         for (const key of new Set(failures.map(({ op }) => op.key))) await reread(known, key, failures);
       } catch (error) {
         actual = undefined; // Nobody knows how far it came: the next pass begins with a dump.
@@ -122,6 +125,18 @@ export async function runAgent(options: AgentOptions, parts: AgentParts): Promis
         );
       if (!again) throw new FailureError(`${failures.length} operations were refused by the kernel`);
     }
+  }
+
+  function todo(known: Table, desired: Plan['desired']): Diff {
+    const { held, ...rest } = holdRemovals(
+      diff(known, desired, (key) => ownership.has(key)),
+      tree.rejected,
+    );
+    const text = held.map(printOp).join('\n');
+    if (held.length > 0 && text !== lastHeld)
+      log.warn(`${held.length} removals held back until every entry can be read`, { held: held.map(printOp) });
+    lastHeld = text;
+    return rest;
   }
 
   async function reread(known: MutableTable, key: string, failures: readonly Failure[]): Promise<void> {

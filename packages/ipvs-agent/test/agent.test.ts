@@ -147,6 +147,38 @@ describe('fail static', () => {
   });
 });
 
+describe('an entry that cannot be read after a restart', () => {
+  test('takes nothing away that it may have asked for, and what is mended goes on', async () => {
+    const { kernel, agent: first } = await started();
+    await first.stop();
+    const source = new ScriptedSource();
+    const agent = new Running([source], kernel, await ownership(WEB_KEY));
+    source.snapshot({
+      ...TREE,
+      'services/web/backends/a': '{"ipv4": 7}',
+      'services/web/backends/c': { ipv4: '172.17.0.4', tcp: 80 },
+    });
+    await until('the good one', () => destinations(kernel).length === 3);
+    expect(destinations(kernel)).toContain('172.17.0.2:8080 10');
+    expect(agent.log.said('removals held back')).toBe(1);
+    source.change({ 'services/web/backends/a': undefined });
+    await until('the deleted one to go', () => destinations(kernel).length === 2);
+  });
+
+  test('keeps every virtual service if it is a frontend: nobody knows which were its', async () => {
+    const { kernel, agent: first } = await started();
+    await first.stop();
+    const source = new ScriptedSource();
+    const agent = new Running([source], kernel, await ownership(WEB_KEY));
+    source.snapshot({ ...TREE, 'services/web/frontend': '[]' });
+    await until('the removal to be held', () => agent.log.said('removals held back') > 0);
+    expect(destinations(kernel)).toHaveLength(2);
+    source.change({ 'services/web/frontend': WEB });
+    await until('the frontend to be mended', () => agent.log.said('problem solved') > 0);
+    expect(destinations(kernel)).toHaveLength(2);
+  });
+});
+
 describe('ownership', () => {
   test('a restart on an unchanged tree issues no operation', async () => {
     const { kernel, agent } = await started();

@@ -23,13 +23,13 @@ import {
   ProblemLog,
   ReconcileLoop,
 } from '@clusterf/daemon';
-import { ConfigTree } from '@clusterf/model';
+import { ConfigTree, type Problem } from '@clusterf/model';
 import type { Source } from '@clusterf/store';
 import { apply, type Failure, isStale, type Kernel } from './apply.js';
-import { type Diff, diff, virtualServiceOf } from './diff.js';
+import { type Diff, diff, type Op, virtualServiceOf } from './diff.js';
 import { holdRemovals } from './hold.js';
 import type { Ownership } from './ownership.js';
-import { type Plan, type PlanOptions, plan } from './plan.js';
+import { type Desired, type Plan, type PlanOptions, plan } from './plan.js';
 import { describeOp, OP_TITLES, printOp, printTable } from './print.js';
 import type { MutableTable, Table } from './table.js';
 
@@ -69,152 +69,199 @@ const MAX_ROUNDS = 3;
  * @throws FailureError with `once`, if a source cannot be read or an operation failed
  */
 export async function runAgent(options: AgentOptions, parts: AgentParts): Promise<void> {
-  const { sources, kernel, ownership, log, print, clock, signal } = parts;
-  const tree = new ConfigTree(
-    sources.map(({ url }) => url),
-    { filterRoutes: options.filterRoutes },
-  );
-  const problems = new ProblemLog(log);
-  let planned: Plan | undefined;
-  let changed: Set<string> | 'all' = 'all';
-  let actual: MutableTable | undefined;
-  let flushed = !options.flush;
-  let printed: string | undefined;
-  let lastHeld = '';
+  const agent = new IpvsAgent(options, parts);
+  await (options.once ? agent.runOnce() : agent.run());
+}
 
-  async function pass(reason: PassReason): Promise<void> {
-    const desired = replan().desired;
-    if (actual === undefined || reason !== 'trigger') actual = await kernel.dump();
-    if (!flushed && !options.noop) {
-      log.warn('flushing the kernel table', { virtualServices: actual.size });
-      await kernel.flush();
-      actual = new Map();
-    }
-    flushed = true;
+class IpvsAgent {
+  readonly #options: AgentOptions;
+  readonly #parts: AgentParts;
+  readonly #tree: ConfigTree;
+  readonly #problems: ProblemLog;
+  /** What is planned, and which services changed since; `all` after a change of routes. */
+  #plan: Plan | undefined;
+  #changed: Set<string> | 'all' = 'all';
+  /** What the kernel holds as far as is known; absent = to be dumped. */
+  #actual: MutableTable | undefined;
+  /** What the kernel refused in the last pass. */
+  #refused: readonly Problem[] = [];
+  #flushed: boolean;
+  /** What was said last, so that it is not said again with every pass. */
+  readonly #said = { printed: '', held: '', failure: '' };
 
-    if (options.noop) {
-      const { make, remove } = todo(actual, desired);
-      show([...make, ...remove].map((op) => `${printOp(op)}\n`).join('') || 'nothing to do\n');
-      return;
-    }
-    await remember([...desired.keys(), ...ownership.keys]);
-    await converge(actual, desired);
-    await remember([...desired.keys(), ...[...ownership.keys].filter((key) => actual?.has(key))]);
-    if (options.print) show(printTable(actual, desired));
-  }
-
-  /** Diffs and applies until the kernel holds what is desired, reading again what turns out not to be as known. */
-  async function converge(known: MutableTable, desired: Plan['desired']): Promise<void> {
-    for (let round = 1; ; round += 1) {
-      let failures: readonly Failure[];
-      try {
-        failures = await apply(kernel, todo(known, desired), known, (op) =>
-          log.info(OP_TITLES[op.command], describeOp(op)),
-        );
-        for (const key of new Set(failures.map(({ op }) => op.key))) await reread(known, key, failures);
-      } catch (error) {
-        actual = undefined; // Nobody knows how far it came: the next pass begins with a dump.
-        throw error;
-      }
-      if (failures.length === 0) return;
-      const again = round < MAX_ROUNDS && failures.every(isStale);
-      for (const { op, error } of failures)
-        log[again ? 'info' : 'error'](
-          `${OP_TITLES[op.command]}: refused by the kernel${again ? ': reading it again' : ''}`,
-          { ...describeOp(op), error },
-        );
-      if (!again) throw new FailureError(`${failures.length} operations were refused by the kernel`);
-    }
-  }
-
-  function todo(known: Table, desired: Plan['desired']): Diff {
-    const { held, ...rest } = holdRemovals(
-      diff(known, desired, (key) => ownership.has(key)),
-      tree.rejected,
+  constructor(options: AgentOptions, parts: AgentParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#problems = new ProblemLog(parts.log);
+    this.#flushed = !options.flush;
+    this.#tree = new ConfigTree(
+      parts.sources.map(({ url }) => url),
+      { filterRoutes: options.filterRoutes },
     );
-    const text = held.map(printOp).join('\n');
-    if (held.length > 0 && text !== lastHeld)
-      log.warn(`${held.length} removals held back until every entry can be read`, { held: held.map(printOp) });
-    lastHeld = text;
-    return rest;
   }
 
-  async function reread(known: MutableTable, key: string, failures: readonly Failure[]): Promise<void> {
-    const op = failures.find((failure) => failure.op.key === key)?.op;
-    if (op === undefined) return;
-    const entry = await kernel.dumpService(virtualServiceOf(op));
-    if (entry === undefined) known.delete(key);
-    else known.set(key, entry);
+  async run(): Promise<void> {
+    const { clock, log, signal } = this.#parts;
+    const loop = new ReconcileLoop({
+      pass: async (reason) => await this.#pass(reason),
+      resync: this.#options.resync,
+      clock,
+      onFailure: (error, retryIn) => {
+        // The process ends, and whoever restarts it begins with a fresh look; the kernel forwards on meanwhile.
+        if (isBug(error)) throw error;
+        const again = error.message === this.#said.failure;
+        this.#said.failure = error.message;
+        log[again ? 'debug' : 'error']('pass failed: the kernel keeps forwarding, retrying', { error, retryIn });
+      },
+    });
+    await Promise.all([this.#followAll(signal, () => loop.trigger()), loop.run(signal)]);
   }
 
-  function replan(): Plan {
-    if (planned === undefined || changed === 'all') planned = plan(tree.config, options);
-    else if (changed.size > 0) planned = plan(tree.config, options, { previous: planned, changed });
-    changed = new Set();
-    problems.update([...tree.problems, ...planned.problems]);
-    return planned;
-  }
-
-  async function remember(keys: readonly string[]): Promise<void> {
-    try {
-      await ownership.replace(new Set(keys));
-    } catch (error) {
-      log.error('state not written: after a restart, virtual services of now may not be recognised as ours', { error });
-    }
-  }
-
-  /** The same text is not printed twice in a row: a resync that found nothing is not news. */
-  function show(text: string): void {
-    if (text !== printed) print(text);
-    printed = text;
-  }
-
-  async function follow(source: Source, index: number, until: AbortSignal, onRead: () => void): Promise<void> {
-    for await (const event of source.events(until)) {
-      if (event.type === 'unavailable') {
-        if (options.once)
-          throw new FailureError(`source ${source.url} is unavailable: ${event.error.message}`, { cause: event.error });
-        log.warn('source unavailable: what was last read stays in force', { source: source.url, error: event.error });
-        continue;
-      }
-      if (event.type === 'snapshot') log.info('source read', { source: source.url, entries: event.entries.size });
-      const { services, routes } = tree.apply(index, event);
-      if (routes) changed = 'all';
-      else if (changed !== 'all') for (const name of services) changed.add(name);
-      problems.update([...tree.problems, ...(planned?.problems ?? [])]);
-      if (tree.complete) onRead();
-    }
+  async runOnce(): Promise<void> {
+    const { signal } = this.#parts;
+    const read = new AbortController();
+    await this.#followAll(AbortSignal.any([signal, read.signal]), () => read.abort());
+    if (!signal.aborted) await this.#pass('trigger');
   }
 
   /** Reads every source; `onRead` is called for every event once all have been read. Ends with `until`. */
-  async function followAll(until: AbortSignal, onRead: () => void): Promise<void> {
-    await Promise.all(sources.map((source, index) => follow(source, index, until, onRead)));
+  async #followAll(until: AbortSignal, onRead: () => void): Promise<void> {
+    const { sources } = this.#parts;
+    await Promise.all(sources.map(async (source, index) => await this.#follow(source, index, until, onRead)));
   }
 
-  if (options.once) {
-    await readOnce(signal, followAll);
-    if (!signal.aborted) await pass('trigger');
-    return;
+  async #follow(source: Source, index: number, until: AbortSignal, onRead: () => void): Promise<void> {
+    const { log } = this.#parts;
+    for await (const event of source.events(until)) {
+      if (event.type === 'unavailable') {
+        const { error } = event;
+        if (this.#options.once)
+          throw new FailureError(`source ${source.url} is unavailable: ${error.message}`, { cause: error });
+        log.warn('source unavailable: what was last read stays in force', { source: source.url, error });
+        continue;
+      }
+      if (event.type === 'snapshot') log.info('source read', { source: source.url, entries: event.entries.size });
+      const { services, routes } = this.#tree.apply(index, event);
+      if (routes) this.#changed = 'all';
+      else if (this.#changed !== 'all') for (const name of services) this.#changed.add(name);
+      this.#reportProblems();
+      if (this.#tree.complete) onRead();
+    }
   }
 
-  const loop = new ReconcileLoop({
-    pass,
-    resync: options.resync,
-    clock,
-    onFailure: (error, retryIn) => {
-      // The process ends, and whoever restarts it begins with a fresh look; the kernel forwards on meanwhile.
-      if (isBug(error)) throw error;
-      log.error('pass failed: the kernel keeps forwarding, retrying', { error, retryInMs: Math.round(retryIn) });
-    },
-  });
-  await Promise.all([followAll(signal, () => loop.trigger()), loop.run(signal)]);
+  async #pass(reason: PassReason): Promise<void> {
+    const { kernel, ownership, print } = this.#parts;
+    const desired = this.#replan();
+    const actual = this.#actual === undefined || reason !== 'trigger' ? await kernel.dump() : this.#actual;
+    this.#actual = actual;
+    if (this.#options.noop) {
+      const { make, remove } = this.#todo(actual, desired);
+      const text = [...make, ...remove].map((op) => `${printOp(op)}\n`).join('') || 'nothing to do\n';
+      this.#unlessSaid('printed', text, () => print(text));
+      return;
+    }
+    await this.#flushOnce(actual);
+    await this.#remember([...desired.keys(), ...ownership.keys]);
+    await this.#converge(actual, desired);
+    await this.#remember([...desired.keys(), ...[...ownership.keys].filter((key) => actual.has(key))]);
+    this.#said.failure = '';
+    if (!this.#options.print) return;
+    const text = printTable(actual, desired);
+    this.#unlessSaid('printed', text, () => print(text));
+  }
+
+  #replan(): Desired {
+    const { config } = this.#tree;
+    const changed = this.#changed;
+    if (this.#plan === undefined || changed === 'all') this.#plan = plan(config, this.#options);
+    else if (changed.size > 0) this.#plan = plan(config, this.#options, { previous: this.#plan, changed });
+    this.#changed = new Set();
+    this.#reportProblems();
+    return this.#plan.desired;
+  }
+
+  async #flushOnce(actual: MutableTable): Promise<void> {
+    const { kernel, log } = this.#parts;
+    if (this.#flushed) return;
+    log.warn('flushing the kernel table', { virtualServices: actual.size });
+    await kernel.flush();
+    actual.clear();
+    this.#flushed = true;
+  }
+
+  /** Diffs and applies until the kernel holds what is desired, reading again what turns out not to be as known. */
+  async #converge(actual: MutableTable, desired: Desired): Promise<void> {
+    const { kernel, log } = this.#parts;
+    for (let round = 1; ; round += 1) {
+      let failures: readonly Failure[];
+      try {
+        const acknowledged = (op: Op) => log.info(OP_TITLES[op.command], describeOp(op));
+        failures = await apply(kernel, this.#todo(actual, desired), actual, acknowledged);
+        await this.#reread(actual, failures);
+      } catch (error) {
+        this.#actual = undefined; // Nobody knows how far it came: the next pass begins with a dump.
+        throw error;
+      }
+      const again = round < MAX_ROUNDS && failures.length > 0 && failures.every(isStale);
+      if (again)
+        log.info('the kernel table is not as known: read again', {
+          refused: failures.map(({ error }) => error.message),
+        });
+      if (again) continue;
+      this.#refused = failures.map(refusal);
+      this.#reportProblems();
+      if (failures.length === 0) return;
+      throw new FailureError(`the kernel refused ${failures.map(({ error }) => error.message).join('; ')}`);
+    }
+  }
+
+  /** The difference, without the removals that are held back. */
+  #todo(actual: Table, desired: Desired): Diff {
+    const { ownership, log } = this.#parts;
+    const all = diff(actual, desired, (key) => ownership.has(key));
+    const { held, ...rest } = holdRemovals(all, this.#tree.rejected);
+    const ops = held.map(printOp);
+    this.#unlessSaid('held', ops.join('\n'), () =>
+      log.warn('removals held back until every entry can be read', { ops }),
+    );
+    return rest;
+  }
+
+  async #reread(actual: MutableTable, failures: readonly Failure[]): Promise<void> {
+    for (const [key, id] of new Map(failures.map(({ op }) => [op.key, virtualServiceOf(op)]))) {
+      const entry = await this.#parts.kernel.dumpService(id);
+      if (entry === undefined) actual.delete(key);
+      else actual.set(key, entry);
+    }
+  }
+
+  async #remember(keys: readonly string[]): Promise<void> {
+    try {
+      await this.#parts.ownership.replace(new Set(keys));
+    } catch (error) {
+      const message = 'state not written: after a restart, virtual services of now may not be recognised as ours';
+      this.#parts.log.error(message, { error });
+    }
+  }
+
+  #reportProblems(): void {
+    this.#problems.update([...this.#tree.problems, ...(this.#plan?.problems ?? []), ...this.#refused]);
+  }
+
+  /** The same text twice in a row is no news; no text is none either. */
+  #unlessSaid(what: 'printed' | 'held', text: string, say: () => void): void {
+    if (text !== this.#said[what] && text !== '') say();
+    this.#said[what] = text;
+  }
 }
 
-/** Follows until everything has been read once, then stops following. */
-async function readOnce(
-  signal: AbortSignal,
-  followAll: (until: AbortSignal, onRead: () => void) => Promise<void>,
-): Promise<void> {
-  const read = new AbortController();
-  await followAll(AbortSignal.any([signal, read.signal]), () => read.abort());
+/** What the kernel refuses is shown where a person looks for it: at the entry that asked for it. */
+function refusal({ op, error }: Failure): Problem {
+  const { key, serviceName, backends } = op;
+  const entry = backends === undefined ? 'frontend' : `backends/${backends.join(',')}`;
+  return {
+    source: 'kernel',
+    key: serviceName === undefined ? key : `services/${serviceName}/${entry}`,
+    message: error.message,
+  };
 }

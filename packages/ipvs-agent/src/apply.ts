@@ -47,7 +47,13 @@ export async function apply(
   await execute(make);
   const broken = new Set(failures.map(({ op }) => op.key));
   await execute(remove.filter((op) => !broken.has(op.key)));
-  return failures;
+  return failures.filter((failure) => !isConsequence(failure, failures));
+}
+
+/** A destination has no virtual service to be put into: that service's own refusal is what there is to tell. */
+function isConsequence({ op, error }: Failure, failures: readonly Failure[]): boolean {
+  if (op.command !== 'newDestination' || error.code !== 'ESRCH') return false;
+  return failures.some((other) => other.op.key === op.key && other.op.command === 'newService');
 }
 
 /**

@@ -131,6 +131,13 @@ describe('apply', () => {
     expect([...(kernel.table.get('tcp 10.0.0.1:80')?.destinations.keys() ?? [])]).toEqual(['127.0.1.1:80']);
   });
 
+  test('tells of a service that could not be made once, not again for each of its destinations', async () => {
+    const kernel = new MemoryKernel();
+    kernel.refuse = ({ command }) => (command === 'newService' ? 'ENOENT' : undefined);
+    const failures = await run(kernel, diff(new Map(), table('127.0.1.1', '127.0.1.2'), OURS), new Map());
+    expect(failures.map(({ op, error }) => `${op.command} ${error.code}`)).toEqual(['newService ENOENT']);
+  });
+
   test('goes on with all other services when one is refused', async () => {
     const kernel = new MemoryKernel();
     await fc.assert(

@@ -170,7 +170,8 @@ class KeptMachine implements Machine {
         CLUSTERF_LAB_MACHINE: this.name,
         HOME: '/root',
         LANG: 'C.UTF-8',
-        PATH: `${dirname(process.execPath)}:${SYSTEM_PATH}`,
+        // The project's own commands first: clusterf-docker, clusterf-ipvs.
+        PATH: `${join(projectRoot(), 'node_modules', '.bin')}:${dirname(process.execPath)}:${SYSTEM_PATH}`,
       },
       defaultCwd: projectRoot(),
       ended: this.#ended.signal,

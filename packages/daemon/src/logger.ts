@@ -77,7 +77,7 @@ function expandFields(fields: unknown, withStack: boolean): Fields {
 
 /**
  * An Error as plain data; JSON.stringify alone would print `{}`. The cause chain is followed to a fixed depth,
- * since a chain may be circular.
+ * since a chain may be circular, and where a message does not quote its cause anyway.
  */
 export function expandError(error: Error, withStack: boolean, depth = 5): Fields {
   const code = errorCode(error);
@@ -85,7 +85,9 @@ export function expandError(error: Error, withStack: boolean, depth = 5): Fields
     message: error.message,
     ...(code === undefined ? {} : { code }),
     ...(withStack && error.stack !== undefined ? { stack: error.stack } : {}),
-    ...(error.cause instanceof Error && depth > 0 ? { cause: expandError(error.cause, withStack, depth - 1) } : {}),
+    ...(error.cause instanceof Error && depth > 0 && (withStack || !error.message.includes(error.cause.message))
+      ? { cause: expandError(error.cause, withStack, depth - 1) }
+      : {}),
   };
 }
 

@@ -87,6 +87,7 @@ function report(log: Logger, error: Error): number {
   }
   // Errors from outside carry a code.
   const outside = code !== undefined && !isBug(error);
-  log.error(outside ? 'failed' : 'bug: uncaught error', outside ? { error } : { error, stack: error.stack });
+  if (outside) log.error(error.message, { code, ...(error.cause === undefined ? {} : { cause: error.cause }) });
+  else log.error('bug: uncaught error', { error, stack: error.stack });
   return EXIT.failed;
 }

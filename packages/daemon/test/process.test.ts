@@ -98,7 +98,10 @@ describe('exit codes', () => {
   test('1 for an error with a code, which comes from outside too', async () => {
     const { code, stderr } = await run(`(await import('node:fs')).readFileSync('/nonexistent');`);
     expect(code).toBe(1);
-    expect(JSON.parse(stderr)).toMatchObject({ message: 'failed', error: { code: 'ENOENT' } });
+    expect(JSON.parse(stderr)).toMatchObject({
+      message: "ENOENT: no such file or directory, open '/nonexistent'",
+      code: 'ENOENT',
+    });
     expect(stderr).not.toContain('    at ');
   });
 

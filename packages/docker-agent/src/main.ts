@@ -19,7 +19,12 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
           ttl: options.ttl,
           onEvent: logRegistrations(log),
         });
-    log.info('started', { docker: endpoint, host: hostName(options), tree: options.configSource });
+    log.info('started', {
+      version: command.version,
+      docker: endpoint,
+      host: hostName(options),
+      tree: options.configSource,
+    });
     const print = options.print ? printer((text) => process.stdout.write(text)) : undefined;
     await runAgent({ engine, writer, print, clock: systemClock, log }, settings(options), signal);
   });

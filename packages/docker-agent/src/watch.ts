@@ -69,15 +69,22 @@ export class DockerWatch {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
     const backoff = new Backoff();
+    const onListed = () => {
+      if (backoff.failures > 0) log.info('docker answers again');
+      backoff.reset();
+    };
     while (!signal.aborted) {
       try {
-        await this.#session(signal, () => backoff.reset());
+        await this.#session(signal, onListed);
       } catch (thrown) {
         if (this.#bug !== undefined) throw this.#bug;
         if (signal.aborted) return;
-        const retryIn = backoff.next();
-        log.warn('docker lost, registrations are kept', { error: toError(thrown), retryIn: Math.round(retryIn) });
-        await delay(clock, retryIn, signal);
+        const meanwhile = this.#listed ? 'registrations are kept' : 'nothing is registered until it answers';
+        // Once for each outage; its repetitions are for those who look closer.
+        const level = backoff.failures === 0 ? 'warn' : 'debug';
+        const retryInMs = Math.round(backoff.next());
+        log[level](`docker unavailable: ${meanwhile}`, { error: toError(thrown), retryInMs });
+        await delay(clock, retryInMs, signal);
       }
     }
   }

@@ -137,7 +137,7 @@ describe('a life of the agent', () => {
     await registered('away', 'away');
     const made = await created(key);
     await dockerd.stop();
-    const lost = await first.waitFor('docker lost, registrations are kept', { deadline: PATIENCE });
+    const lost = await first.waitFor('docker unavailable: registrations are kept', { deadline: PATIENCE });
     await expired(field(await etcd.call('lease/grant', { TTL: 6 }), 'ID'));
     await dockerd.start();
     await dockerd.docker('pause', id);

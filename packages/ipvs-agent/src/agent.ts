@@ -111,7 +111,10 @@ class IpvsAgent {
         if (isBug(error)) throw error;
         const again = error.message === this.#said.failure;
         this.#said.failure = error.message;
-        log[again ? 'debug' : 'error']('pass failed: the kernel keeps forwarding, retrying', { error, retryIn });
+        log[again ? 'debug' : 'error']('pass failed: the kernel keeps forwarding, retrying', {
+          error,
+          retryInMs: Math.round(retryIn),
+        });
       },
     });
     await Promise.all([this.#followAll(signal, () => loop.trigger()), loop.run(signal)]);
@@ -132,15 +135,17 @@ class IpvsAgent {
 
   async #follow(source: Source, index: number, until: AbortSignal, onRead: () => void): Promise<void> {
     const { log } = this.#parts;
+    let read = false;
     for await (const event of source.events(until)) {
       if (event.type === 'unavailable') {
         const { error } = event;
-        if (this.#options.once)
-          throw new FailureError(`source ${source.url} is unavailable: ${error.message}`, { cause: error });
-        log.warn('source unavailable: what was last read stays in force', { source: source.url, error });
+        if (this.#options.once) throw new FailureError(`source unavailable: ${error.message}`, { cause: error });
+        const meanwhile = read ? 'what was last read stays in force' : 'the kernel is left as it is until it is read';
+        log.warn(`source unavailable: ${meanwhile}`, { source: source.url, error });
         continue;
       }
       if (event.type === 'snapshot') log.info('source read', { source: source.url, entries: event.entries.size });
+      read = true;
       const { services, routes } = this.#tree.apply(index, event);
       if (routes) this.#changed = 'all';
       else if (this.#changed !== 'all') for (const name of services) this.#changed.add(name);
@@ -155,8 +160,7 @@ class IpvsAgent {
     const actual = this.#actual === undefined || reason !== 'trigger' ? await kernel.dump() : this.#actual;
     this.#actual = actual;
     if (this.#options.noop) {
-      const { make, remove } = this.#todo(actual, desired);
-      const text = [...make, ...remove].map((op) => `${printOp(op)}\n`).join('') || 'nothing to do\n';
+      const text = this.#rehearse(actual, desired);
       this.#unlessSaid('printed', text, () => print(text));
       return;
     }
@@ -180,10 +184,18 @@ class IpvsAgent {
     return this.#plan.desired;
   }
 
+  /** What would be done, in the words of `--noop`. */
+  #rehearse(actual: Table, desired: Desired): string {
+    const flushed = this.#flushed ? [] : [...actual.keys()];
+    const { make, remove } = this.#todo(this.#flushed ? actual : new Map(), desired);
+    const lines = [...flushed.map((key) => `flush: ${key}`), ...[...make, ...remove].map(printOp)];
+    return lines.length > 0 ? `${lines.join('\n')}\n` : 'nothing to do\n';
+  }
+
   async #flushOnce(actual: MutableTable): Promise<void> {
     const { kernel, log } = this.#parts;
     if (this.#flushed) return;
-    log.warn('flushing the kernel table', { virtualServices: actual.size });
+    log.warn('flushing the kernel table', { virtualServices: [...actual.keys()] });
     await kernel.flush();
     actual.clear();
     this.#flushed = true;

@@ -14,7 +14,11 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
     const client = await IpvsClient.open();
     try {
       const { version, connectionTableSize } = await client.info();
-      log.info('kernel IPVS', { version, connectionTableSize });
+      log.info('started', {
+        version: command.version,
+        sources: sources.map(({ url }) => url),
+        kernel: { ipvs: version, connectionTableSize },
+      });
       const ownership = await Ownership.load(options.stateDir, (message, error) => log.warn(message, { error }));
       await runAgent(
         {

@@ -1,5 +1,5 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 
 const FILE = 'owned.json';
@@ -31,7 +31,7 @@ export class Ownership {
     try {
       return new Ownership(file, new Set(State.parse(JSON.parse(await readFile(file, 'utf8'))).virtualServices));
     } catch (error) {
-      if (!isMissing(error))
+      if (!hasCode(error, 'ENOENT'))
         report(`${file}: unreadable, virtual services of an earlier run are not recognised as ours`, error);
       return new Ownership(file, new Set());
     }
@@ -56,12 +56,21 @@ export class Ownership {
     this.#owned = new Set(keys);
     if (this.#file === undefined) return;
     const state: z.infer<typeof State> = { version: 1, virtualServices: [...keys].toSorted() };
-    await mkdir(join(this.#file, '..'), { recursive: true });
+    await makeDirectory(dirname(this.#file));
     await writeFile(`${this.#file}.new`, `${JSON.stringify(state)}\n`);
     await rename(`${this.#file}.new`, this.#file);
   }
 }
 
-function isMissing(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+/** Not recursively: under /proc and the like Node's recursive mkdir never returns. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }

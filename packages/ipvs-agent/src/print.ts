@@ -18,16 +18,21 @@ export const OP_TITLES: Readonly<Record<OpKind, string>> = {
 /** The table as `ipvsadm -Ln` lays it out, with the names that the tree has for things. */
 export function printTable(table: Table, names: Desired): string {
   const lines = ['Prot LocalAddress:Port Scheduler Flags', '  -> RemoteAddress:Port           Forward Weight Backends'];
-  for (const [key, { service, destinations }] of table) {
+  for (const [key, { service, destinations }] of [...table].toSorted(byKey)) {
     const planned = names.get(key);
     lines.push(`${printService(service)}  # ${planned?.service.serviceName ?? 'not in the tree'}`);
-    for (const [destination, { method, weight }] of destinations) {
+    for (const [destination, { method, weight }] of [...destinations].toSorted(byKey)) {
       const backends = planned?.destinations.get(destination)?.backends ?? [];
       const columns = [destination.padEnd(28), METHOD_COLUMN[method].padEnd(7), String(weight).padEnd(6), ...backends];
       lines.push(`  -> ${columns.join(' ')}`.trimEnd());
     }
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** The kernel's order is that of its hash table, and differs from boot to boot. */
+function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1;
 }
 
 /** An operation in one line, as `--noop` prints it. */

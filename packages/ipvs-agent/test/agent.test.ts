@@ -272,6 +272,17 @@ describe('options', () => {
     );
   });
 
+  test('--noop with --flush says what would be flushed, and plans against an empty table', async () => {
+    const source = new ScriptedSource();
+    const kernel = new MemoryKernel();
+    kernel.table.set('tcp 10.9.9.9:443', existing('10.9.9.9', 443));
+    const agent = new Running([source], kernel, await ownership(), { noop: true, once: true, flush: true });
+    source.snapshot({ 'services/web/frontend': WEB });
+    await agent.done;
+    expect(agent.printed).toEqual(['flush: tcp 10.9.9.9:443\nnew service: tcp 10.0.0.1:80 scheduler=wlc  # web\n']);
+    expect(kernel.table.size).toBe(1);
+  });
+
   test('--print shows the table with the names of the tree, once for each change', async () => {
     const { agent } = await started(TREE, { print: true });
     await until('the table', () => agent.printed.length > 0);
@@ -303,7 +314,7 @@ describe('options', () => {
     const kernel = new MemoryKernel();
     const agent = new Running([source], kernel, await ownership(), { once: true });
     source.unavailable('connection refused');
-    await expect(agent.done).rejects.toThrow('memory:test is unavailable: connection refused');
+    await expect(agent.done).rejects.toThrow('source unavailable: connection refused');
     expect(kernel.asked).toEqual([]);
   });
 

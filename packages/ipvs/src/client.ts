@@ -55,7 +55,7 @@ export class IpvsClient implements Disposable {
     try {
       const client = new IpvsClient(connection, await resolveFamily(connection));
       // Asking for a family needs no privilege, everything else does: say so now.
-      await client.info();
+      await client.#one({ label: { command: 'open' }, number: IPVS_CMD.GET_INFO }, decodeInfo);
       return client;
     } catch (error) {
       connection.close();

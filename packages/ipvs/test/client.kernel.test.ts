@@ -103,7 +103,7 @@ describe('the kernel refuses', () => {
       import { IpvsClient } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)};
       await IpvsClient.open().then(() => console.log('opened'), (error) => console.log(error.message));`;
     expect(await node(script, ['setpriv', '--bounding-set', '-net_admin'])).toBe(
-      'info: not permitted: needs CAP_NET_ADMIN in the network namespace (EPERM)\n',
+      'open: not permitted: needs CAP_NET_ADMIN in the network namespace (EPERM)\n',
     );
   });
 });

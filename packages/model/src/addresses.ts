@@ -55,12 +55,12 @@ export function parsePrefix(text: string): Result<Prefix> {
   }
   const address = parseAddress(match[1]);
   if (!address.ok) {
-    return reject(`prefix ${JSON.stringify(text)}: ${address.message}`);
+    return reject(`${JSON.stringify(text)}: ${address.message}`);
   }
   const { family, bits } = address.value;
   const length = Number(match[2]);
   if (length > WIDTH[family]) {
-    return reject(`prefix ${JSON.stringify(text)}: the length is ${length}; expected 0 to ${WIDTH[family]}`);
+    return reject(`${JSON.stringify(text)}: the length is ${length}; expected 0 to ${WIDTH[family]}`);
   }
   const hostBits = BigInt(WIDTH[family] - length);
   const network = (bits >> hostBits) << hostBits;

@@ -18,6 +18,8 @@ for memory in run tmp var/lib/docker; do
   mount -t tmpfs tmpfs "$memory"
 done
 chmod 1777 tmp
+# The host's dockerd may keep a key there that only its root can read.
+if [ -d etc/docker ]; then mount -t tmpfs tmpfs etc/docker; fi
 
 # The layer keeps what it has read, so directories that change while the machine runs are mounted past it.
 mkdir -p run/lab ".$PROJECT"

@@ -12,7 +12,7 @@ const began = performance.now();
 await using machine = await startMachine({ name: 'demo', memory: '1536M', signal: stop.signal });
 const kernel = (await machine.output(['uname', '-r'])).trim();
 process.stdout.write(
-  `A machine of its own for the demo is up: ${machine.kind === 'uml' ? 'a user-mode kernel' : 'namespaces of this kernel'}, Linux ${kernel}.\n`,
+  `A machine of its own for the demo is up: ${machine.kind === 'uml' ? 'a user-mode kernel' : 'namespaces of this kernel'}, Linux ${kernel}. The story takes about 80 s.\n`,
 );
 const { status } = await machine.run([process.execPath, join(projectRoot(), 'test', 'dist', 'demo', 'story.js')], {
   timeout: DEADLINE,
@@ -21,6 +21,6 @@ const { status } = await machine.run([process.execPath, join(projectRoot(), 'tes
 });
 await machine.stop();
 process.stdout.write(
-  `${status === 0 ? 'All of it was so.' : 'It was NOT so: see above.'} ${Math.round((performance.now() - began) / 1000)} s; nothing is left behind.\n`,
+  `${status === 0 ? 'All of it was so.' : 'That did not go as it should: see above.'} ${Math.round((performance.now() - began) / 1000)} s; the machine and all that ran in it are gone.\n`,
 );
 process.exitCode = status === 0 ? 0 : 1;

@@ -19,14 +19,15 @@ export class Narrator {
 
   chapter(title: string): void {
     this.#chapters += 1;
-    this.say(`\n── ${this.#chapters}. ${title} ${'─'.repeat(Math.max(3, 90 - title.length))}`);
+    this.say(`\n── ${this.#chapters}. ${title} ──`);
   }
 
   /** Runs a line of shell and shows it with its output. @returns the output @throws Error if it fails */
   async shell(line: string): Promise<string> {
     this.say(`$ ${line}`);
     const { stdout } = await run('sh', ['-c', line], { env: { ...process.env, ...this.#env } });
-    if (stdout !== '') process.stdout.write(stdout.replace(/^(?=.)/gm, '  '));
+    const output = stdout.trimEnd() || (line.startsWith('kill') ? '' : '(nothing)');
+    if (output !== '') this.say(output.replace(/^/gm, '  '));
     return stdout;
   }
 

@@ -8,6 +8,7 @@ import { SERVER_IMAGE } from '../e2e/image.js';
 import { untilListening } from '../e2e/listening.js';
 import { VIP } from '../e2e/network.js';
 import { type Stack, startStack, TTL } from '../e2e/stack.js';
+import type { AgentProcess } from '../fixtures/agent.js';
 import { until } from '../fixtures/until.js';
 import { Narrator } from './narrator.js';
 
@@ -21,8 +22,11 @@ function runLine(name: string): string {
 async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
   const { etcd, dockerd, client } = stack;
   const story = new Narrator({ DOCKER_HOST: dockerd.endpoint, ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: etcd.host });
-  let dockerAgent = stack.startDockerAgent();
-  let ipvsAgent = stack.startIpvsAgent();
+  /** Starts an agent in the background, and says how. */
+  const started = (agent: AgentProcess): AgentProcess => {
+    story.say(`$ ${agent.commandLine} &    # process ${agent.pid}`);
+    return agent;
+  };
 
   const addressOf = async (container: string) =>
     await dockerd.docker('inspect', '-f', '{{.NetworkSettings.Networks.bridge.IPAddress}}', container);
@@ -47,13 +51,18 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
       const tally = requests.tally();
       const told = Object.entries(tally).map(([from, times]) => `${from} ${times}×`);
       story.claim(
-        `client: ${requests.lines.length} requests to ${name}: ${told.toSorted().join(', ')}; ${requests.failures().length} failed`,
+        `client: ${requests.lines.length} answers of ${name}: ${told.toSorted().join(', ')}; ${requests.failures().length} failed`,
         requests.failures().length === 0 && Object.keys(tally).toSorted().join() === expected.join(),
       );
     }
   };
 
   story.chapter('A labelled container answers on its virtual IP');
+  story.say(
+    `# This machine is Docker host and balancer. It has ${VIP} on lo, forwards, and the client's default route.`,
+  );
+  let dockerAgent = started(stack.startDockerAgent());
+  let ipvsAgent = started(stack.startIpvsAgent());
   await story.shell(
     `etcdctl put /clusterf/services/web/frontend '{"ipv4": "${VIP}", "tcp": 80, "udp": 53, "scheduler": "rr"}'`,
   );
@@ -74,14 +83,18 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
   {
     await using requests = new Requests(client.netns, 'http', VIP, 80);
     await until('the client runs', () => requests.lines.length > 5);
-    const stopping = story.shell('docker stop web3');
+    const stopping = dockerd.docker('stop', 'web3');
+    story.say('$ docker stop web3 &');
     await destinations(2);
     const drained = Date.now();
     await story.shell('ipvsadm -Ln -t 10.107.107.107:80');
     await stopping;
     await until('twenty more answers', () => requests.answers(drained).length > 20);
     const failed = requests.failures(drained).length;
-    story.claim(`${requests.answers(drained).length} requests since its weight is 0, ${failed} failed`, failed === 0);
+    story.claim(
+      `${requests.answers(drained).length} requests since the kernel has its weight as 0, ${failed} failed`,
+      failed === 0,
+    );
     story.claim('none of them went to web3', requests.tally(drained)['web3'] === undefined);
   }
 
@@ -101,10 +114,12 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
 
   story.chapter('The docker-agent is killed: its registrations lapse with their lease, and come back with it');
   await story.shell(`kill -KILL ${dockerAgent.pid}    # clusterf-docker`);
+  story.say(`# waiting for its lease to end: --ttl ${TTL}s, so that you wait less than the default 10 s`);
   await destinations(0);
   await story.shell('etcdctl get --prefix --keys-only /clusterf/services/web/backends/');
-  story.claim(`after ${TTL} s etcd has dropped them, and the balancer with it`, (await taking()).length === 0);
-  dockerAgent = stack.startDockerAgent();
+  await story.shell(`ipvsadm -Ln -t ${VIP}:80`);
+  story.claim('etcd has dropped them, and the balancer with it', (await taking()).length === 0);
+  dockerAgent = started(stack.startDockerAgent());
   await destinations(3);
   await ask('web1', 'web2', 'web3');
 
@@ -116,8 +131,8 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
     await story.shell(`kill -TERM ${etcd.pid}    # etcd`);
     await etcd.stop();
     await until('the lease’s time has passed', () => Date.now() - from > (TTL + 1) * 1000);
+    story.say(`# ${TTL + 1} s later: etcd is started again, and ${TTL + 1} s more pass`);
     await etcd.start();
-    story.say('# etcd is started again');
     const back = Date.now();
     await until('the lease’s time has passed again', () => Date.now() - back > (TTL + 1) * 1000);
     const failed = requests.failures(from).length;
@@ -128,20 +143,21 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
   story.chapter('The ipvs-agent is killed and restarted under a running transfer');
   await using download = new Download(client.netns, VIP, 80);
   await until('the transfer runs', () => download.bytes > 0);
+  const before = download.bytes;
+  story.say(`# client: downloading http://${VIP}/stream, an endless stream of known bytes`);
   await story.shell(`kill -KILL ${ipvsAgent.pid}    # clusterf-ipvs`);
   await ipvsAgent.exit();
-  const before = download.bytes;
-  ipvsAgent = stack.startIpvsAgent();
+  ipvsAgent = started(stack.startIpvsAgent());
   await ipvsAgent.waitFor('source read');
   await until('the transfer goes on', () => download.bytes > before + 2_000_000);
   await story.shell(runLine('web4'));
   await destinations(4);
+  story.claim(`${(download.bytes / 1e6).toFixed(1)} MB so far, every byte the right one`, download.bytes > before);
+  story.say('# all that the new agent has logged of operations:');
   const operations = ipvsAgent.log.filter((line) => 'virtualService' in line);
-  story.claim(`${Math.round(download.bytes / 1e6)} MB so far, every byte the right one`, download.bytes > before);
-  story.claim(
-    `since its restart it issued ${operations.length} operations: web4, over TCP and UDP`,
-    operations.length === 2,
-  );
+  for (const { message, virtualService, destination } of operations)
+    story.say(`  ${message}: ${String(virtualService)} -> ${String(destination)}`);
+  story.claim('they are web4, over TCP and UDP, and nothing else', operations.length === 2);
   await story.shell('ipvsadm -Ln');
 }
 

@@ -1,5 +1,5 @@
 import { projectRoot } from '../lab/index.js';
-import { STAGES, testFiles } from './layers.js';
+import { LAYERS, STAGES, testFiles } from './layers.js';
 import { parseRequest } from './request.js';
 import { runLayer } from './runLayer.js';
 import { closingLine, count, type LayerResult, summarize } from './summary.js';
@@ -32,6 +32,8 @@ async function main(words: readonly string[]): Promise<number> {
     await Promise.all(running);
   }
   const counts = count(results);
+  if (counts.passed + counts.failed === 0)
+    options.print(`\nno test matches ${JSON.stringify(words)}; layers are ${Object.keys(LAYERS).join(', ')}`);
   process.stdout.write(`${summarize(results)}\n\n${closingLine(counts)}\n`);
   return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { quote } from './quote.js';
 import { accept, type Result, reject } from './result.js';
 import type { Family } from './types.js';
 
@@ -31,14 +32,14 @@ export function parseAddress(text: string, family?: Family): Result<Address> {
   const expected = family === undefined ? 'an IPv4 or IPv6 address' : NAME[family];
   const version = isIP(text);
   if (version === 0) {
-    return reject(`${JSON.stringify(text)} is not ${expected}${because(text)}`);
+    return reject(`${quote(text)} is not ${expected}${because(text)}`);
   }
   if (text.includes('%')) {
-    return reject(`${JSON.stringify(text)} has a zone; an address without one was expected`);
+    return reject(`${quote(text)} has a zone; an address without one was expected`);
   }
   const found: Family = version === 4 ? 'ipv4' : 'ipv6';
   if (family !== undefined && found !== family) {
-    return reject(`${JSON.stringify(text)} is an ${found === 'ipv4' ? 'IPv4' : 'IPv6'} address; expected ${expected}`);
+    return reject(`${quote(text)} is an ${found === 'ipv4' ? 'IPv4' : 'IPv6'} address; expected ${expected}`);
   }
   const parsed = ipaddr.parse(text);
   return accept({ family: found, text: parsed.toString(), bits: toBits(parsed.toByteArray()) });
@@ -51,16 +52,16 @@ export function parsePrefix(text: string): Result<Prefix> {
   const match = /^([^/]+)\/(0|[1-9][0-9]{0,2})$/.exec(text);
   if (match?.[1] === undefined || match[2] === undefined) {
     const hint = isIP(text) === 0 ? '' : `; for this address alone write ${text}/${isIP(text) === 4 ? 32 : 128}`;
-    return reject(`${JSON.stringify(text)} is not a prefix such as 10.1.0.0/16 or 2001:db8::/64${hint}`);
+    return reject(`${quote(text)} is not a prefix such as 10.1.0.0/16 or 2001:db8::/64${hint}`);
   }
   const address = parseAddress(match[1]);
   if (!address.ok) {
-    return reject(`${JSON.stringify(text)}: ${address.message}`);
+    return reject(`${quote(text)}: ${address.message}`);
   }
   const { family, bits } = address.value;
   const length = Number(match[2]);
   if (length > WIDTH[family]) {
-    return reject(`${JSON.stringify(text)}: the length is ${length}; expected 0 to ${WIDTH[family]}`);
+    return reject(`${quote(text)}: the length is ${length}; expected 0 to ${WIDTH[family]}`);
   }
   const hostBits = BigInt(WIDTH[family] - length);
   const network = (bits >> hostBits) << hostBits;

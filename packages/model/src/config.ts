@@ -4,6 +4,7 @@ import type { SourceEvent } from './event.js';
 import { MergedConfig } from './merged.js';
 import type { Problem } from './problem.js';
 import { urlHasPrefix } from './source-filter.js';
+import { parseKey } from './keys.js';
 import type { Config } from './types.js';
 
 /** What an event changed in the merged {@link Config}. */
@@ -36,8 +37,8 @@ interface SourceTree {
   readonly troubled: Map<string, Entry>;
   /** It has delivered a snapshot. */
   read: boolean;
-  /** It was last seen without a single entry, after it had some; `entries` is from before that. */
-  emptied: boolean;
+  /** Set while the tree has lost what it published: what it holds instead. `entries` is from before that. */
+  instead: ReadonlyMap<string, string> | undefined;
 }
 
 /**
@@ -48,9 +49,9 @@ interface SourceTree {
  *   bad now; not on the way there. One key costs O(number of sources).
  * - A key's value is that of the last source, in the order given, in which it is in force. When it goes there,
  *   the earlier one's shows again.
- * - Fail static: a bad entry keeps its last good value; a source that turns up with an empty tree where there was
- *   one (etcd restarted without its data, a directory not mounted) keeps the old tree until it has entries again.
- *   Keys that are deleted one by one are deleted, to the last.
+ * - Fail static: a bad entry keeps its last good value; a source that, read anew, has lost every frontend it had
+ *   (etcd restarted without its data, a directory not mounted) keeps the old tree until it has one again: backends
+ *   alone do not count, since agents put theirs back within a second. What is deleted while we watch is deleted.
  */
 export class ConfigTree {
   readonly #sources: readonly SourceTree[];
@@ -67,7 +68,7 @@ export class ConfigTree {
       entries: new Map(),
       troubled: new Map(),
       read: false,
-      emptied: false,
+      instead: undefined,
     }));
   }
 
@@ -123,8 +124,12 @@ export class ConfigTree {
   }
 
   #replace(source: SourceTree, entries: ReadonlyMap<string, string>, touched: Set<string>): void {
-    this.#setEmptied(source, entries.size === 0 && source.entries.size > 0);
-    if (source.emptied) {
+    const lost = hasLost(source.entries, entries);
+    if (lost !== (source.instead !== undefined)) {
+      this.#report = undefined;
+    }
+    source.instead = lost ? entries : undefined;
+    if (lost) {
       return;
     }
     for (const path of source.entries.keys()) {
@@ -138,15 +143,16 @@ export class ConfigTree {
   }
 
   #change(source: SourceTree, changes: ReadonlyMap<string, string | undefined>, touched: Set<string>): void {
-    if (source.emptied) {
-      // These are the first entries of a tree that starts afresh; what was kept so far is not part of it.
-      const fresh = new Map<string, string>();
+    if (source.instead !== undefined) {
+      const now = new Map(source.instead);
       for (const [path, text] of changes) {
-        if (text !== undefined) {
-          fresh.set(path, text);
+        if (text === undefined) {
+          now.delete(path);
+        } else {
+          now.set(path, text);
         }
       }
-      this.#replace(source, fresh, touched);
+      this.#replace(source, now, touched);
       return;
     }
     for (const [path, text] of changes) {
@@ -171,13 +177,6 @@ export class ConfigTree {
     source.entries.set(path, entry);
     if (entry.messages.length > 0) {
       source.troubled.set(path, entry);
-      this.#report = undefined;
-    }
-  }
-
-  #setEmptied(source: SourceTree, emptied: boolean): void {
-    if (source.emptied !== emptied) {
-      source.emptied = emptied;
       this.#report = undefined;
     }
   }
@@ -222,13 +221,23 @@ export class ConfigTree {
   }
 }
 
+/** Whether a tree that is read anew has nothing left of what made it one: its frontends, or if it had none, anything. */
+function hasLost(before: ReadonlyMap<string, Entry>, now: ReadonlyMap<string, string>): boolean {
+  return [...before.keys()].some(isFrontend) ? ![...now.keys()].some(isFrontend) : before.size > 0 && now.size === 0;
+}
+
+function isFrontend(path: string): boolean {
+  return parseKey(path).kind === 'frontend';
+}
+
 function report(sources: readonly SourceTree[]) {
   const problems: Problem[] = [];
   const quarantined: EntryRef[] = [];
   const rejected: EntryRef[] = [];
-  for (const { url: source, emptied, troubled, takesRoutes } of sources) {
-    if (emptied) {
-      const message = 'the tree turned up empty; what was read before stays in force until it has entries again';
+  for (const { url: source, instead, troubled, takesRoutes } of sources) {
+    if (instead !== undefined) {
+      const message =
+        'the tree turned up empty of what it published; what was read before stays in force until it publishes again';
       problems.push({ source, key: '', message });
     }
     const shown = [...troubled].filter(([key]) => takesRoutes || !key.startsWith('routes/'));

@@ -2,6 +2,9 @@ import { type Key, parseKey } from './keys.js';
 import { decodeBackend, decodeFrontend, decodeRoute, type Decoded, decodeSync } from './schema.js';
 import type { Backend, Frontend, Route, SyncSettings } from './types.js';
 
+/** Messages of one entry that are told. */
+const MOST = 3;
+
 /** What one entry puts into the configuration, and where. */
 export type Content =
   | { readonly kind: 'frontend'; readonly service: string; readonly value: Frontend }
@@ -35,10 +38,17 @@ export function readEntry(path: string, text: string, previous?: Entry): Entry {
   if (decoded.ok) {
     return { text, content: decoded.value, standing: 'good', messages: decoded.warnings };
   }
-  const { messages } = decoded;
+  const messages = shortened(decoded.messages);
   return previous?.content === undefined
     ? { text, standing: 'rejected', messages }
     : { text, content: previous.content, standing: 'quarantined', messages };
+}
+
+/** A list of a thousand bad items is one mistake. */
+function shortened(messages: readonly string[]): readonly string[] {
+  return messages.length > MOST
+    ? [...messages.slice(0, MOST), `and ${messages.length - MOST} more like these`]
+    : messages;
 }
 
 function decodeContent(key: Key, text: string): Decoded<Content> | undefined {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseAddress } from './addresses.js';
+import { quote } from './quote.js';
 import type { Family } from './types.js';
 
 /**
@@ -9,8 +10,16 @@ import type { Family } from './types.js';
 
 /** A value as a message shows it: JSON, cut short. */
 function show(value: unknown): string {
-  const json = JSON.stringify(value) ?? 'nothing';
-  return json.length > 60 ? `${json.slice(0, 57)}…` : json;
+  // Not by JSON.stringify, which descends as deep as somebody nested.
+  if (Array.isArray(value)) {
+    return 'a list';
+  }
+  if (isObject(value)) {
+    return 'an object';
+  }
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value === null
+    ? quote(value)
+    : 'nothing';
 }
 
 function expected(what: string): { error: (issue: { readonly input?: unknown }) => string } {

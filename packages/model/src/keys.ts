@@ -1,3 +1,4 @@
+import { quote } from './quote.js';
 import { accept, type Result, reject } from './result.js';
 
 /** What a path of the configuration tree holds (DESIGN: configuration tree). */
@@ -17,7 +18,7 @@ const MAX_NAME_BYTES = 255;
 
 /** The name itself, or why it cannot be one component of a key. Any script, white space inside and dots will do. */
 export function checkName(name: string): Result<string> {
-  const quoted = JSON.stringify(name);
+  const quoted = quote(name);
   if (name === '') {
     return reject('the name is empty');
   }

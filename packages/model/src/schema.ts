@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parsePrefix } from './addresses.js';
 import { address, flag, fold, integer, isObject, kernelName, list, oneOf, record, text } from './fields.js';
+import { quote } from './quote.js';
 import type { Backend, Frontend, Route, SyncSettings } from './types.js';
 
 /** What a value of the tree says, or why it cannot be used. */
@@ -127,7 +128,7 @@ const PORTS = ['tcp', 'udp', 'sctp'];
 function decode<T>(json: string, schema: z.ZodType<T> & { readonly shape: z.ZodRawShape }): Decoded<T> {
   const read = readObject(json);
   if (read === undefined) {
-    return { ok: false, messages: [`the value is ${cut(json)}; expected a JSON object`] };
+    return { ok: false, messages: [`the value is ${quote(json)}; expected a JSON object`] };
   }
   const { known, unknown } = fold(Object.keys(schema.shape), Object.entries(read));
   const zeros = PORTS.filter((name) => known[name] === 0);
@@ -155,8 +156,4 @@ function readObject(json: string): Readonly<Record<string, unknown>> | undefined
   } catch {
     return undefined;
   }
-}
-
-function cut(json: string): string {
-  return JSON.stringify(json.length > 60 ? `${json.slice(0, 59)}…` : json);
 }

@@ -154,6 +154,53 @@ describe('a bad entry', () => {
   });
 });
 
+describe('a value nobody would write', () => {
+  const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+  test.each([
+    ['nested as deep as you like', `{"ipv4":${deep}}`],
+    ['nested in what is ignored', `{"other":${deep}}`],
+    ['nested in a list', `{"schedulerFlags":[${deep}]}`],
+    ['a megabyte long', JSON.stringify({ ipv4: 'x'.repeat(1_000_000) })],
+    ['a list of a thousand mistakes', JSON.stringify({ schedulerFlags: Array.from({ length: 1000 }, () => 'x') })],
+  ])('%s is a problem or ignored, in few and short words', (_, text) => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [WEB]: text, [A]: text, 'routes/r': text, sync: text }));
+    for (const { message } of tree.problems) expect(message.length).toBeLessThan(300);
+    expect(tree.problems.length).toBeLessThanOrEqual(10);
+  });
+});
+
+describe('a tree that has lost every frontend when it is read anew', () => {
+  const FRONTEND = JSON.stringify({ ipv4: '10.0.0.1', tcp: 80 });
+
+  test('keeps what was there, though agents put their backends back, until it has a frontend again', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [WEB]: FRONTEND, [A]: '' }));
+    expect(tree.apply(0, snapshot({}))).toEqual(nothing);
+    expect(tree.apply(0, changes({ [B]: '' }))).toEqual(nothing);
+    expect(weights(tree)).toEqual({ a: 10 });
+    expect(tree.problems).toMatchObject([{ key: '', message: expect.stringContaining('turned up empty') }]);
+    tree.apply(0, changes({ [WEB]: FRONTEND }));
+    expect(weights(tree)).toEqual({ b: 10 });
+    expect(tree.problems).toEqual([]);
+  });
+
+  test('keeps what was there if only backends are read', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [WEB]: FRONTEND, [A]: '' }));
+    expect(tree.apply(0, snapshot({ [B]: '' }))).toEqual(nothing);
+    expect(weights(tree)).toEqual({ a: 10 });
+  });
+
+  test('obeys where the last frontend is deleted before our eyes', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [WEB]: FRONTEND, [A]: '' }));
+    tree.apply(0, changes({ [WEB]: undefined }));
+    expect(tree.config.services.get('web')?.frontend).toBeUndefined();
+    expect(tree.problems).toEqual([]);
+  });
+});
+
 describe('a tree that turns up empty', () => {
   test('keeps what was there, and says so', () => {
     const tree = new ConfigTree(['memory:']);

@@ -88,7 +88,7 @@ describe('a bad value names field, value and what was expected', () => {
     ['{"weight":2147483648}', 'weight is 2147483648; expected a weight'],
     ['{"weight":"10"}', 'weight is "10"; expected a weight'],
     ['{"ipv4":"10.0.0"}', 'ipv4 "10.0.0" is not an IPv4 address such as 10.0.0.1 (all four numbers are needed)'],
-    ['{"ipv4":["10.0.0.1"]}', 'ipv4 is ["10.0.0.1"]; expected a text'],
+    ['{"ipv4":["10.0.0.1"]}', 'ipv4 is a list; expected a text'],
     ['{"ipv6":"10.0.0.1"}', 'ipv6 "10.0.0.1" is an IPv4 address; expected an IPv6 address'],
     ['{"lowerThreshold":5,"upperThreshold":4}', 'lowerThreshold is above upperThreshold'],
     ['{"lowerThreshold":5}', 'lowerThreshold is above upperThreshold'],

@@ -95,7 +95,10 @@ function textLine(timestamp: string, level: string, message: string, fields: Fie
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ` ${name}=${textValue(value)}`);
-  return `${timestamp} ${level.toUpperCase().padEnd(5)} ${message}${pairs.join('')}`;
+  // A message may quote what somebody wrote: a line of the log stays one line.
+  // oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
+  const words = message.replaceAll(/[\u0000-\u001f\u007f]/g, (character) => JSON.stringify(character).slice(1, -1));
+  return `${timestamp} ${level.toUpperCase().padEnd(5)} ${words}${pairs.join('')}`;
 }
 
 /** Bare words stay bare; everything else is quoted so that a line stays one line. */

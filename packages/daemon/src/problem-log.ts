@@ -7,6 +7,8 @@ interface Problem {
   readonly message: string;
 }
 
+const LONGEST = 500;
+
 /** Says each problem once when it appears and once when it is gone, however many passes find it. */
 export class ProblemLog {
   readonly #log: Logger;
@@ -19,10 +21,23 @@ export class ProblemLog {
   /** @param problems all there are now */
   update(problems: readonly Problem[]): void {
     const now = new Map(problems.map((problem) => [`${problem.source}\n${problem.key}\n${problem.message}`, problem]));
-    for (const [id, { source, key, message }] of now)
-      if (!this.#known.has(id)) this.#log.warn(`problem: ${key}: ${message}`, { source, key });
-    for (const [id, { source, key, message }] of this.#known)
-      if (!now.has(id)) this.#log.info(`problem solved: ${key}: ${message}`, { source, key });
+    for (const [id, problem] of now)
+      if (!this.#known.has(id)) this.#log.warn(`problem: ${text(problem)}`, where(problem));
+    for (const [id, problem] of this.#known)
+      if (!now.has(id)) this.#log.info(`problem solved: ${text(problem)}`, where(problem));
     this.#known = now;
   }
+}
+
+function where({ source, key }: Problem): { readonly source: string; readonly key: string } {
+  return { source, key: cut(key) };
+}
+
+/** A problem of a whole source has no key. */
+function text({ key, message }: Problem): string {
+  return cut(key === '' ? message : `${cut(key)}: ${message}`);
+}
+
+function cut(words: string): string {
+  return words.length > LONGEST ? `${words.slice(0, LONGEST)}…` : words;
 }

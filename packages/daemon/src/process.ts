@@ -29,6 +29,8 @@ export async function runCommand<const S extends CommandSpec>(
   env: Environment,
   main: Main<S>,
 ): Promise<number> {
+  // Who reads our output may go, and take neither the agent nor the traffic along.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   let parsed;
   try {
     parsed = await parseOptions(spec, argv, env);

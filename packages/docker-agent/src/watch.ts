@@ -18,6 +18,9 @@ export interface WatchOptions {
   readonly onView: (view: DockerView) => void;
 }
 
+/** A socket that nobody answers costs nothing to try; what dies before Docker is heard again keeps its weight. */
+const RECONNECT = { initial: 100, max: 2_000 };
+
 /** Milliseconds until a failed inspect is tried again, while Docker otherwise answers. */
 const INSPECT_RETRY = 1_000;
 
@@ -68,7 +71,7 @@ export class DockerWatch {
   /** Until the signal aborts; a lost Docker is waited for, with everything it told kept. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
-    const backoff = new Backoff();
+    const backoff = new Backoff(RECONNECT);
     const onListed = () => {
       if (backoff.failures > 0) log.info('docker answers again');
       backoff.reset();

@@ -134,7 +134,7 @@ describe('faults of Docker', () => {
     const { subscriptions } = docker;
     await clock.advance(60_000);
     expect(docker.subscriptions).toBeGreaterThan(subscriptions);
-    expect(docker.subscriptions).toBeLessThan(subscriptions + 12);
+    expect(docker.subscriptions).toBeLessThan(subscriptions + 70);
     expect(views.at(-1)).toEqual(['a']);
     docker.listFails = false;
     docker.containers.set('b', up('b'));

@@ -22,6 +22,7 @@ import {
   type PassReason,
   ProblemLog,
   ReconcileLoop,
+  toError,
 } from '@clusterf/daemon';
 import { ConfigTree, type Problem } from '@clusterf/model';
 import type { Source } from '@clusterf/store';
@@ -86,8 +87,10 @@ class IpvsAgent {
   /** What the kernel refused in the last pass. */
   #refused: readonly Problem[] = [];
   #flushed: boolean;
+  /** Whether the tree has published anything yet. */
+  #published = false;
   /** What was said last, so that it is not said again with every pass. */
-  readonly #said = { printed: '', held: '', failure: '' };
+  readonly #said = { printed: '', held: '', state: '', failure: '' };
 
   constructor(options: AgentOptions, parts: AgentParts) {
     this.#options = options;
@@ -230,11 +233,17 @@ class IpvsAgent {
   /** The difference, without the removals that are held back. */
   #todo(actual: Table, desired: Desired): Diff {
     const { ownership, log } = this.#parts;
+    this.#published ||= desired.size > 0;
     const all = diff(actual, desired, (key) => ownership.has(key));
-    const { held, ...rest } = holdRemovals(all, this.#tree.rejected);
+    const { held, ...rest } = holdRemovals(all, this.#tree.rejected, this.#published);
     const ops = held.map(printOp);
     this.#unlessSaid('held', ops.join('\n'), () =>
-      log.warn('removals held back until every entry can be read', { ops }),
+      log.warn(
+        `removals held back until ${this.#published ? 'every entry can be read' : 'the tree publishes something'}`,
+        {
+          ops,
+        },
+      ),
     );
     return rest;
   }
@@ -250,9 +259,11 @@ class IpvsAgent {
   async #remember(keys: readonly string[]): Promise<void> {
     try {
       await this.#parts.ownership.replace(new Set(keys));
+      this.#said.state = '';
     } catch (error) {
-      const message = 'state not written: after a restart, virtual services of now may not be recognised as ours';
-      this.#parts.log.error(message, { error });
+      const text = `state not written, so a restarted agent may not recognise its own: ${toError(error).message}`;
+      this.#unlessSaid('state', text, () => this.#parts.log.error(text));
+      return;
     }
   }
 
@@ -261,7 +272,7 @@ class IpvsAgent {
   }
 
   /** The same text twice in a row is no news; no text is none either. */
-  #unlessSaid(what: 'printed' | 'held', text: string, say: () => void): void {
+  #unlessSaid(what: 'printed' | 'held' | 'state', text: string, say: () => void): void {
     if (text !== this.#said[what] && text !== '') say();
     this.#said[what] = text;
   }

@@ -1,4 +1,4 @@
-import type { IpvsError, VirtualServiceId } from '@clusterf/ipvs';
+import { type ArgumentError, destinationKey, type IpvsError, type VirtualServiceId } from '@clusterf/ipvs';
 import { acknowledge, type Diff, type Op, type OpKind } from './diff.js';
 import type { MutableTable } from './table.js';
 
@@ -9,21 +9,24 @@ export interface Kernel {
   /** One virtual service with its destinations, `undefined` if there is none. */
   dumpService(id: VirtualServiceId): Promise<MutableTableEntry | undefined>;
   /** Does all of them in order, going on after a refusal; one answer each. Throws only if the kernel cannot be asked. */
-  execute(ops: readonly Op[]): Promise<readonly (IpvsError | undefined)[]>;
+  execute(ops: readonly Op[]): Promise<readonly (Refusal | undefined)[]>;
   /** Deletes every virtual service, whoever made it. */
   flush(): Promise<void>;
 }
 
 type MutableTableEntry = MutableTable extends Map<string, infer Entry> ? Entry : never;
 
+/** By the kernel, or by its client, which does not send what the kernel could only misread. */
+export type Refusal = IpvsError | ArgumentError;
+
 export interface Failure {
   readonly op: Op;
-  readonly error: IpvsError;
+  readonly error: Refusal;
 }
 
 /**
- * Does what the diff says and keeps `actual` at what the kernel acknowledged. Nothing is removed from a virtual
- * service for which something could not be made: what it has left may be all that answers.
+ * Does what the diff says and keeps `actual` at what the kernel acknowledged. Where a destination could not be made,
+ * nothing is removed from its virtual service that would leave it without one that takes connections.
  */
 export async function apply(
   kernel: Kernel,
@@ -45,9 +48,21 @@ export async function apply(
     }
   };
   await execute(make);
-  const broken = new Set(failures.map(({ op }) => op.key));
-  await execute(remove.filter((op) => !broken.has(op.key)));
+  const bare = new Set(
+    failures.flatMap(({ op }) =>
+      op.command === 'newDestination' && !takesConnections(actual, op.key, remove) ? [op.key] : [],
+    ),
+  );
+  await execute(remove.filter((op) => !bare.has(op.key)));
   return failures.filter((failure) => !isConsequence(failure, failures));
+}
+
+/** Whether a virtual service would still have a destination that takes connections after the removals. */
+function takesConnections(actual: MutableTable, key: string, remove: readonly Op[]): boolean {
+  const going = new Set(
+    remove.flatMap((op) => (op.command === 'delDestination' && op.key === key ? [destinationKey(op.destination)] : [])),
+  );
+  return [...(actual.get(key)?.destinations ?? [])].some(([at, { weight }]) => weight > 0 && !going.has(at));
 }
 
 /** A destination has no virtual service to be put into: that service's own refusal is what there is to tell. */

@@ -12,6 +12,8 @@ const State = z.object({ version: z.literal(1), virtualServices: z.array(z.strin
 export class Ownership {
   readonly #file: string | undefined;
   #owned: ReadonlySet<string>;
+  /** Whether the file says so too. */
+  #saved = true;
 
   private constructor(file: string | undefined, owned: ReadonlySet<string>) {
     this.#file = file;
@@ -49,16 +51,19 @@ export class Ownership {
   /**
    * From now on exactly these. Written whole and renamed into place, so that a crash leaves the old or the new.
    *
-   * @throws the file system's error; what is owned is updated all the same.
+   * @throws the file system's error; what is owned is updated all the same, and the next call tries again
    */
   async replace(keys: ReadonlySet<string>): Promise<void> {
-    if (keys.size === this.#owned.size && [...keys].every((key) => this.#owned.has(key))) return;
+    const same = keys.size === this.#owned.size && [...keys].every((key) => this.#owned.has(key));
+    if (same && this.#saved) return;
     this.#owned = new Set(keys);
+    this.#saved = this.#file === undefined;
     if (this.#file === undefined) return;
     const state: z.infer<typeof State> = { version: 1, virtualServices: [...keys].toSorted() };
     await makeDirectory(dirname(this.#file));
     await writeFile(`${this.#file}.new`, `${JSON.stringify(state)}\n`);
     await rename(`${this.#file}.new`, this.#file);
+    this.#saved = true;
   }
 }
 

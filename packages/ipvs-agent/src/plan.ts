@@ -189,12 +189,18 @@ function planDestinations(
   problems: Problem[],
 ): Map<string, PlannedDestination> {
   const destinations = new Map<string, PlannedDestination>();
+  /** How many backends each route leaves out. */
+  const leftOut = new Map<string, number>();
   for (const backendName of [...service.backends.keys()].toSorted()) {
     const backend = service.backends.get(backendName);
     if (backend === undefined) continue;
     if (options.onlyHost !== undefined && backend.host !== options.onlyHost) continue;
     const destination = planDestination(frontend, backend, id, routes, options);
     if (destination === undefined) continue;
+    if ('leftOutBy' in destination) {
+      leftOut.set(destination.leftOutBy, (leftOut.get(destination.leftOutBy) ?? 0) + 1);
+      continue;
+    }
     const problem = (message: string) => problems.push(backendProblem(name, backendName, message));
     if (destination.problem !== undefined) problem(destination.problem);
     if (destination.value === undefined) continue;
@@ -203,23 +209,25 @@ function planDestinations(
     const other = destinations.get(key);
     destinations.set(key, other === undefined ? planned : merge(other, planned, problem));
   }
+  for (const [route, count] of leftOut)
+    problems.push(frontendProblem(name, `route ${route} has no IPVSMethod: backends left out: ${count}`));
   return destinations;
 }
 
-/** `undefined`: the backend does not speak this family or protocol, or its route excludes it. */
+/** `undefined`: the backend does not speak this family or protocol. */
 function planDestination(
   frontend: Frontend,
   backend: Backend,
   id: VirtualServiceId,
   routes: RouteTable,
   options: PlanOptions,
-): { readonly value?: Destination; readonly problem?: string } | undefined {
+): { readonly value?: Destination; readonly problem?: string } | { readonly leftOutBy: string } | undefined {
   const address = backend[id.family];
   const port = 'protocol' in id ? backend[id.protocol] : onlyPort(backend);
   if (address === undefined || port === undefined) return undefined;
 
   const route = routes.lookup(address);
-  if (route !== undefined && route.ipvsMethod === undefined) return undefined;
+  if (route !== undefined && route.ipvsMethod === undefined) return { leftOutBy: route.name };
   const method = route?.ipvsMethod ?? frontend.method ?? options.method;
   const frontendPort = 'protocol' in id ? id.port : 0;
   const target: DestinationId =

@@ -2,21 +2,23 @@
  * Scheduler flags by name. The kernel has three bits, which each scheduler reads in its own way
  * (IP_VS_SVC_F_SCHED_* in linux/ip_vs.h).
  */
-const FLAG_BITS: Readonly<Record<string, number>> = {
-  'flag-1': 1,
-  'flag-2': 2,
-  'flag-3': 4,
-  'sh-fallback': 1,
-  'sh-port': 2,
-  'mh-fallback': 1,
-  'mh-port': 2,
-};
+const FLAG_BITS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    'flag-1': 1,
+    'flag-2': 2,
+    'flag-3': 4,
+    'sh-fallback': 1,
+    'sh-port': 2,
+    'mh-fallback': 1,
+    'mh-port': 2,
+  }),
+);
 
 /**
  * `sh` and `mh` keep a destination of weight 0 in their table and refuse what falls on it. With the fallback
  * flag they look further, so that a drain works; `mh-port` spreads the clients behind one address.
  */
-const DEFAULT_FLAGS: Readonly<Record<string, number>> = { sh: 1, mh: 1 | 2 };
+const DEFAULT_FLAGS: ReadonlyMap<string, number> = new Map(Object.entries({ sh: 1, mh: 1 | 2 }));
 
 /**
  * The flag bits of a scheduler: those named, or the scheduler's default where nothing is said
@@ -26,11 +28,11 @@ export function schedulerFlags(
   scheduler: string,
   names: readonly string[] | undefined,
 ): { bits: number; unknown: readonly string[] } {
-  if (names === undefined) return { bits: DEFAULT_FLAGS[scheduler] ?? 0, unknown: [] };
+  if (names === undefined) return { bits: DEFAULT_FLAGS.get(scheduler) ?? 0, unknown: [] };
   let bits = 0;
   const unknown: string[] = [];
   for (const name of names) {
-    const bit = name.startsWith('flag-') || name.startsWith(`${scheduler}-`) ? FLAG_BITS[name] : undefined;
+    const bit = name.startsWith('flag-') || name.startsWith(`${scheduler}-`) ? FLAG_BITS.get(name) : undefined;
     if (bit === undefined) unknown.push(name);
     else bits |= bit;
   }

@@ -179,6 +179,18 @@ describe('an entry that cannot be read after a restart', () => {
   });
 });
 
+test('a tree that publishes nothing from the start takes nothing away: more likely a typo in the prefix', async () => {
+  const { kernel, agent: first } = await started();
+  await first.stop();
+  const source = new ScriptedSource();
+  const agent = new Running([source], kernel, await ownership(WEB_KEY));
+  source.snapshot({});
+  await until('it to be said', () => agent.log.said('removals held back until the tree publishes something') > 0);
+  expect(destinations(kernel)).toHaveLength(2);
+  source.change({ 'services/other/frontend': { ...WEB, tcp: 81 } });
+  await until('the old one to go', () => !kernel.table.has(WEB_KEY));
+});
+
 describe('ownership', () => {
   test('a restart on an unchanged tree issues no operation', async () => {
     const { kernel, agent } = await started();

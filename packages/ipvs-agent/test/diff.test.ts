@@ -122,13 +122,21 @@ describe('apply', () => {
       ],
     ]);
 
-  test('removes nothing from a service for which something could not be made', async () => {
+  test('removes nothing that would leave a service bare because its replacement could not be made', async () => {
     const kernel = kernelWith(table('127.0.1.1'));
     kernel.refuse = ({ command }) => (command === 'newDestination' ? 'EINVAL' : undefined);
     const known = await kernel.dump();
     const failures = await run(kernel, diff(known, table('127.0.1.2'), OURS), known);
     expect(failures.map(({ error }) => error.code)).toEqual(['EINVAL']);
     expect([...(kernel.table.get('tcp 10.0.0.1:80')?.destinations.keys() ?? [])]).toEqual(['127.0.1.1:80']);
+  });
+
+  test('removes what died although something else was refused, as long as another takes connections', async () => {
+    const kernel = kernelWith(table('127.0.1.1', '127.0.1.2'));
+    kernel.refuse = ({ command }) => (command === 'newDestination' ? 'EINVAL' : undefined);
+    const known = await kernel.dump();
+    await run(kernel, diff(known, table('127.0.1.2', '127.0.1.3'), OURS), known);
+    expect([...(kernel.table.get('tcp 10.0.0.1:80')?.destinations.keys() ?? [])]).toEqual(['127.0.1.2:80']);
   });
 
   test('tells of a service that could not be made once, not again for each of its destinations', async () => {

@@ -40,6 +40,15 @@ test('still knows what it owns when the directory cannot be written', async () =
   expect(ownership.has('tcp 10.0.0.1:80')).toBe(true);
 });
 
+test('is written as soon as it can be', async () => {
+  await writeFile(join(directory, 'state'), '');
+  const ownership = await Ownership.load(join(directory, 'state'), report);
+  await expect(ownership.replace(new Set(['a']))).rejects.toThrow('ENOTDIR');
+  await rm(join(directory, 'state'));
+  await ownership.replace(new Set(['a']));
+  expect((await Ownership.load(join(directory, 'state'), report)).has('a')).toBe(true);
+});
+
 test('does not write when nothing changed', async () => {
   const ownership = await Ownership.load(directory, report);
   await ownership.replace(new Set(['a', 'b']));

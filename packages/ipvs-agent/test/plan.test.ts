@@ -157,6 +157,7 @@ describe('a service', () => {
     ['an empty list of flags says none', { scheduler: 'mh', schedulerFlags: [] }, 0],
     ['flags are taken by name', { scheduler: 'sh', schedulerFlags: ['sh-port'] }, 2],
     ['other schedulers have none', { scheduler: 'rr' }, 0],
+    ['a scheduler named like something else of JavaScript’s has none', { scheduler: 'constructor' }, 0],
   ])('scheduler flags: %s', (_, fields, flags) => {
     const [entry] = plan(tree({ web: { frontend: { ...WEB, ...fields } } }), OPTIONS).desired.values();
     expect(entry?.service.schedulerFlags).toBe(flags);
@@ -300,6 +301,24 @@ describe('routes', () => {
     ],
   ])('%s', (_, routes, expected) => {
     expect(said(behind(routes))['tcp 10.0.0.1:80 wlc']).toEqual(expected);
+  });
+
+  test('that leave backends out say so, once for each service', () => {
+    const { problems } = plan(
+      tree(
+        {
+          web: {
+            frontend: { ...WEB, udp: 53 },
+            backends: { a: { ipv4: '172.17.0.2', tcp: 1, udp: 1 }, b: { ipv4: '172.17.0.3', tcp: 1, udp: 1 } },
+          },
+        },
+        { oops: {} },
+      ),
+      OPTIONS,
+    );
+    expect(problems).toEqual([
+      { source: 'plan', key: 'services/web/frontend', message: 'route oops has no IPVSMethod: backends left out: 2' },
+    ]);
   });
 
   test('say what kind of tunnel', () => {

@@ -6,7 +6,7 @@ import { grantLease, LeaseLostError, renewLease, revokeLease } from './lease.js'
 import { findForeignChanges, type LeasedKey, nextChanges, writeChanges } from './leased-keys.js';
 import type { RegistrationEvent, Registrations, RegistrationsState } from './registrations.js';
 import { Trigger } from './trigger.js';
-import { UnavailableError } from './unavailable-error.js';
+import { UnavailableError, wordsOf } from './unavailable-error.js';
 import { type EtcdLocation, type EtcdOptions, parseSourceUrl } from './url.js';
 
 /** Milliseconds; the defaults are for production. */
@@ -42,6 +42,9 @@ export function openRegistrations(options: RegistrationsOptions): Registrations 
   }
   return new EtcdRegistrations(location, options);
 }
+
+/** Milliseconds: an agent that is told to end is killed after ten seconds in most places. */
+const LONGEST_FLUSH = 8000;
 
 /** Times of the last renewal and the last look at the keys, in milliseconds of `performance.now()`. */
 interface Lease {
@@ -106,7 +109,7 @@ class EtcdRegistrations implements Registrations {
     await once(this.#news, 'settled', signal === undefined ? {} : { signal });
   }
 
-  async flush(signal: AbortSignal = AbortSignal.timeout(this.#options.ttl)): Promise<void> {
+  async flush(signal: AbortSignal = AbortSignal.timeout(Math.min(this.#options.ttl, LONGEST_FLUSH))): Promise<void> {
     this.#flushing = true;
     this.#changed.fire();
     const give = () => this.#stop.abort();
@@ -266,7 +269,7 @@ class EtcdRegistrations implements Registrations {
   }
 
   #fail(error: Error): void {
-    const repeated = this.#lastError?.message === error.message;
+    const repeated = this.#lastError !== undefined && wordsOf(this.#lastError) === wordsOf(error);
     this.#lastError = error;
     if (!repeated) {
       this.#tell({ type: 'failed', error });

@@ -3,7 +3,7 @@ import { connectEtcd } from './etcd-connection.js';
 import { keysBelow, readTree } from './etcd-tree.js';
 import { watchTree } from './etcd-watch.js';
 import type { Source, SourceEvent } from './source.js';
-import { UnavailableError } from './unavailable-error.js';
+import { UnavailableError, wordsOf } from './unavailable-error.js';
 import type { EtcdLocation, EtcdOptions } from './url.js';
 
 /** Milliseconds; the defaults are for production. */
@@ -37,17 +37,22 @@ async function* follow(
   const backoff = new Backoff(timing.backoff);
   const first = Math.floor(Math.random() * hosts.length);
   let failures = 0;
+  const told = new Set<string>();
   for (let attempt = first; !signal.aborted; attempt++) {
     const host = hosts[attempt % hosts.length] ?? '';
     try {
       for await (const event of session(location, host, options, timing, backoff, signal)) {
         failures = 0;
+        told.clear();
         yield event;
       }
     } catch (error) {
-      // Not before every member has had its turn, and once only.
-      if (++failures === hosts.length && !signal.aborted) {
-        yield { type: 'unavailable', error: UnavailableError.from(`etcd ${host}`, error) };
+      // Not before every member has had its turn, and each reason once.
+      const reason = UnavailableError.from(`etcd ${host}`, error);
+      const words = wordsOf(reason);
+      if (++failures >= hosts.length && !signal.aborted && !told.has(words)) {
+        told.add(words);
+        yield { type: 'unavailable', error: reason };
       }
       await pause(backoff.next(), signal);
     }

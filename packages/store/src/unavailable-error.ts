@@ -11,3 +11,8 @@ export class UnavailableError extends Error {
     return new UnavailableError(`${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }
+
+/** What an error says, without the times that gRPC puts into its words: the same trouble has the same words. */
+export function wordsOf({ message }: Error): string {
+  return message.replaceAll(/[0-9.]+/g, '');
+}

@@ -94,6 +94,28 @@ describe('clusterf-ipvs', () => {
     expect(await table()).toHaveLength(3);
   });
 
+  test('goes on when nobody reads its log and its output any more', async () => {
+    await using agent = new AgentProcess('clusterf-ipvs', [...flags, '--print']);
+    await until('the first pass', async () => (await table()).length === 2);
+    agent.stopReading();
+    for (const [i, name] of ['b', 'c', 'd'].entries()) {
+      await put({ [`services/web/backends/${name}`]: { ipv4: `172.17.0.${i + 3}`, tcp: 8080 } });
+      await until('the new backend', async () => (await table()).length === i + 3);
+    }
+    expect(await agent.stop('SIGTERM')).toBe(0);
+  });
+
+  test('goes on with all others when an entry is of a kind nobody foresaw', async () => {
+    const scheduler = 'constructor';
+    await put({ 'services/bad/frontend': { ipv4: '10.0.0.9', tcp: 80, scheduler }, 'services/bad/backends/a': {} });
+    await writeFile(join(directory, 'tree/services/bad/backends/b'), `{"ipv4":${'['.repeat(9000)}${']'.repeat(9000)}}`);
+    await using agent = new AgentProcess('clusterf-ipvs', flags);
+    await until('the first pass', async () => (await table()).length === 2);
+    await put({ 'services/web/backends/b': { ipv4: '172.17.0.3', tcp: 8080 } });
+    await until('the new backend', async () => (await table()).length === 3);
+    expect(await agent.stop('SIGTERM')).toBe(0);
+  });
+
   test('deletes after a restart what the tree dropped meanwhile, and never what is not its own', async () => {
     await using first = new AgentProcess('clusterf-ipvs', [...flags, '--once']);
     await first.exit();

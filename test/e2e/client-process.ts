@@ -50,6 +50,15 @@ export class Requests extends ClientProcess<Answer> {
     return this.lines.filter(({ began }) => began >= since);
   }
 
+  /** The first so many requests in a row that began at or after a time, once all of them are answered. */
+  row(count: number, since: number): Answer[] | undefined {
+    const row = this.answers(since)
+      .toSorted((a, b) => a.number - b.number)
+      .slice(0, count);
+    const [first, last] = [row.at(0), row.at(-1)];
+    return row.length === count && first && last && last.number - first.number === count - 1 ? row : undefined;
+  }
+
   failures(since = 0): Answer[] {
     return this.answers(since).filter(({ error }) => error !== undefined);
   }

@@ -14,6 +14,8 @@ import { mismatch } from './pattern.js';
 /** One line of `http` and `udp`. Times are in milliseconds since the epoch. */
 export interface Answer {
   readonly began: number;
+  /** Counts the requests in the order they were begun. */
+  readonly number: number;
   readonly took: number;
   /** The host name that answered. */
   readonly from?: string;
@@ -26,6 +28,8 @@ export interface Progress {
   readonly error?: string;
 }
 
+let asked = 0;
+
 const INTERVAL_MS = Number(process.env['INTERVAL_MS'] ?? 50);
 const TIMEOUT_MS = 3000;
 
@@ -35,7 +39,9 @@ function say(line: Answer | Progress): void {
 
 function ask(mode: 'http' | 'udp', address: string, port: number): void {
   const began = Date.now();
-  const once = (outcome: { from: string } | { error: string }) => say({ began, took: Date.now() - began, ...outcome });
+  const number = (asked += 1);
+  const once = (outcome: { from: string } | { error: string }) =>
+    say({ number, began, took: Date.now() - began, ...outcome });
   if (mode === 'http') askHttp(address, port, once);
   else askUdp(address, port, once);
 }

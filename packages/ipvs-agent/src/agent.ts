@@ -183,6 +183,7 @@ class IpvsAgent {
     if (this.#plan === undefined || changed === 'all') this.#plan = plan(config, this.#options);
     else if (changed.size > 0) this.#plan = plan(config, this.#options, { previous: this.#plan, changed });
     this.#changed = new Set();
+    this.#published ||= this.#plan.desired.size > 0;
     this.#reportProblems();
     return this.#plan.desired;
   }
@@ -233,7 +234,6 @@ class IpvsAgent {
   /** The difference, without the removals that are held back. */
   #todo(actual: Table, desired: Desired): Diff {
     const { ownership, log } = this.#parts;
-    this.#published ||= desired.size > 0;
     const all = diff(actual, desired, (key) => ownership.has(key));
     const { held, ...rest } = holdRemovals(all, this.#tree.rejected, this.#published);
     const ops = held.map(printOp);

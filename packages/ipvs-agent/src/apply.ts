@@ -48,11 +48,8 @@ export async function apply(
     }
   };
   await execute(make);
-  const bare = new Set(
-    failures.flatMap(({ op }) =>
-      op.command === 'newDestination' && !takesConnections(actual, op.key, remove) ? [op.key] : [],
-    ),
-  );
+  const short = new Set(failures.flatMap(({ op }) => (op.command === 'newDestination' ? [op.key] : [])));
+  const bare = new Set([...short].filter((key) => !takesConnections(actual, key, remove)));
   await execute(remove.filter((op) => !bare.has(op.key)));
   return failures.filter((failure) => !isConsequence(failure, failures));
 }

@@ -1,5 +1,4 @@
-import type { Route } from '@clusterf/model';
-import { BlockList, isIP } from 'node:net';
+import { type Address, parseAddress, parsePrefix, prefixContains, type Route } from '@clusterf/model';
 
 /** A route with its name, ready to be matched. */
 export interface NamedRoute extends Route {
@@ -14,7 +13,7 @@ export interface RouteTable {
 interface Candidate {
   readonly route: NamedRoute;
   readonly length: number;
-  readonly matches: (address: string) => boolean;
+  readonly matches: (address: Address) => boolean;
 }
 
 /**
@@ -23,18 +22,19 @@ interface Candidate {
  */
 export function routeTable(routes: ReadonlyMap<string, Route>): RouteTable {
   const candidates = [...routes].map(([name, route]) => candidate({ ...route, name })).toSorted(better);
-  return { lookup: (address) => candidates.find((c) => c.matches(address))?.route };
+  return {
+    lookup: (text) => {
+      const address = parseAddress(text);
+      return address.ok ? candidates.find(({ matches }) => matches(address.value))?.route : undefined;
+    },
+  };
 }
 
 function candidate(route: NamedRoute): Candidate {
   if (route.prefix === undefined) return { route, length: 0, matches: () => true };
-  const [network = '', length = ''] = route.prefix.split('/');
-  const family = isIP(network) === 6 ? 'ipv6' : 'ipv4';
-  const block = new BlockList();
-  block.addSubnet(network, Number(length), family);
-  // BlockList would match an IPv4-mapped IPv6 address against IPv4 subnets: compare families first.
-  const matches = (address: string) => isIP(address) === (family === 'ipv6' ? 6 : 4) && block.check(address, family);
-  return { route, length: Number(length), matches };
+  const prefix = parsePrefix(route.prefix);
+  if (!prefix.ok) return { route, length: 0, matches: () => false }; // The schema lets none such through.
+  return { route, length: prefix.value.length, matches: (address) => prefixContains(prefix.value, address) };
 }
 
 function better(a: Candidate, b: Candidate): number {

@@ -41,7 +41,7 @@ export function parseAddress(text: string, family?: Family): Result<Address> {
   if (family !== undefined && found !== family) {
     return reject(`${quote(text)} is an ${found === 'ipv4' ? 'IPv4' : 'IPv6'} address; expected ${expected}`);
   }
-  const parsed = ipaddr.parse(text);
+  const parsed = ipaddr.parse(version === 6 ? inHexadecimal(text) : text);
   return accept({ family: found, text: parsed.toString(), bits: toBits(parsed.toByteArray()) });
 }
 
@@ -66,6 +66,14 @@ export function parsePrefix(text: string): Result<Prefix> {
   const hostBits = BigInt(WIDTH[family] - length);
   const network = (bits >> hostBits) << hostBits;
   return accept({ family, text: `${formatBits(family, network)}/${length}`, bits: network, length });
+}
+
+/** ipaddr.js takes the deprecated `::1.2.3.4` for `::ffff:1.2.3.4`, which is another address. */
+function inHexadecimal(ipv6: string): string {
+  return ipv6.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, ...octets: string[]) => {
+    const [a = 0, b = 0, c = 0, d = 0] = octets.map(Number);
+    return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+  });
 }
 
 export function prefixContains(prefix: Prefix, address: Address): boolean {

@@ -19,6 +19,7 @@ describe('an address', () => {
     ['2001:db8:0000:0000:0001:0000:0000:0001', '2001:db8::1:0:0:1', 'ipv6'],
     ['::', '::', 'ipv6'],
     ['::ffff:10.0.0.1', '::ffff:a00:1', 'ipv6'],
+    ['::1.2.3.4', '::102:304', 'ipv6'],
   ])('%s is %s', (text, canonical, family) => {
     expect(got(parseAddress(text))).toMatchObject({ text: canonical, family });
   });

@@ -1,0 +1,71 @@
+import type { EntryRef, Problem } from '@clusterf/model';
+
+/** What `/status` shows, and what the gauges of `/metrics` are read from. Times are ISO 8601. */
+export interface AgentStatus {
+  readonly version: string;
+  readonly balancer: string;
+  readonly pid: number;
+  readonly started: string;
+  /** The first full apply is done. */
+  readonly ready: boolean;
+  readonly sources: readonly SourceStatus[];
+  readonly problems: readonly Problem[];
+  /** Bad entries whose last good value is in force. */
+  readonly quarantined: readonly EntryRef[];
+  /** Of ours, in the kernel. */
+  readonly virtualServices: number;
+  readonly destinations: number;
+  /** Virtual services in the kernel that neither the tree names nor we made. */
+  readonly foreign: readonly string[];
+  /** Removals held back, by the reason why; the operations as `--noop` prints them. */
+  readonly held: readonly HeldStatus[];
+  readonly draining: readonly DrainingStatus[];
+  /** Virtual services of which the kernel refused an operation, and when it is tried again. */
+  readonly retrying: readonly RetryStatus[];
+  /** What others changed of ours, since the start. */
+  readonly drift: Readonly<Record<DriftKind, number>>;
+  readonly lastPass: PassStatus | undefined;
+}
+
+/** Somebody made, changed or removed something of ours. */
+export type DriftKind = 'added' | 'changed' | 'removed';
+
+export interface SourceStatus {
+  readonly url: string;
+  /** `unread`: never read yet. `unavailable`: what was last read stays in force. */
+  readonly state: 'unread' | 'current' | 'unavailable';
+  readonly since: string;
+  readonly entries: number;
+  readonly error?: string;
+}
+
+export interface HeldStatus {
+  readonly reason: 'brake' | 'unreadable entries' | 'nothing published';
+  readonly destinations: number;
+  readonly operations: readonly string[];
+  readonly since: string;
+  /** When the brake lets them go, if they are still asked for. */
+  readonly until?: string;
+}
+
+export interface DrainingStatus {
+  readonly virtualService: string;
+  readonly destination: string;
+  readonly activeConnections: number | undefined;
+  readonly until: string;
+}
+
+export interface RetryStatus {
+  readonly virtualService: string;
+  readonly message: string;
+  readonly until: string;
+}
+
+export interface PassStatus {
+  readonly at: string;
+  readonly reason: 'trigger' | 'resync' | 'retry';
+  /** Seconds. */
+  readonly duration: number;
+  readonly operations: number;
+  readonly refused: number;
+}

@@ -30,7 +30,8 @@ import { apply, type Failure, isStale, type Kernel } from './apply.js';
 import { type Diff, diff, type Op, virtualServiceOf } from './diff.js';
 import { holdRemovals } from './hold.js';
 import type { Ownership } from './ownership.js';
-import { type Desired, type Plan, type PlanOptions, plan } from './plan.js';
+import type { Desired, PlanOptions } from './plan.js';
+import { Planner } from './planner.js';
 import { describeOp, OP_TITLES, printOp, printTable } from './print.js';
 import type { MutableTable, Table } from './table.js';
 
@@ -79,9 +80,9 @@ class IpvsAgent {
   readonly #parts: AgentParts;
   readonly #tree: ConfigTree;
   readonly #problems: ProblemLog;
-  /** What is planned, and which services changed since; `all` after a change of routes. */
-  #plan: Plan | undefined;
-  #changed: Set<string> | 'all' = 'all';
+  readonly #planner: Planner;
+  /** What changed in the tree since the last plan. */
+  #changed = { services: new Set<string>(), routes: false };
   /** What the kernel holds as far as is known; absent = to be dumped. */
   #actual: MutableTable | undefined;
   /** What the kernel refused in the last pass. */
@@ -97,6 +98,7 @@ class IpvsAgent {
     this.#parts = parts;
     this.#problems = new ProblemLog(parts.log);
     this.#flushed = !options.flush;
+    this.#planner = new Planner(options);
     this.#tree = new ConfigTree(
       parts.sources.map(({ url }) => url),
       { filterRoutes: options.filterRoutes },
@@ -150,8 +152,8 @@ class IpvsAgent {
       if (event.type === 'snapshot') log.info('source read', { source: source.url, entries: event.entries.size });
       read = true;
       const { services, routes } = this.#tree.apply(index, event);
-      if (routes) this.#changed = 'all';
-      else if (this.#changed !== 'all') for (const name of services) this.#changed.add(name);
+      this.#changed.routes ||= routes;
+      for (const name of services) this.#changed.services.add(name);
       this.#reportProblems();
       if (this.#tree.complete) onRead();
     }
@@ -178,14 +180,11 @@ class IpvsAgent {
   }
 
   #replan(): Desired {
-    const { config } = this.#tree;
-    const changed = this.#changed;
-    if (this.#plan === undefined || changed === 'all') this.#plan = plan(config, this.#options);
-    else if (changed.size > 0) this.#plan = plan(config, this.#options, { previous: this.#plan, changed });
-    this.#changed = new Set();
-    this.#published ||= this.#plan.desired.size > 0;
+    this.#planner.update(this.#tree.config, this.#changed);
+    this.#changed = { services: new Set(), routes: false };
+    this.#published ||= this.#planner.desired.size > 0;
     this.#reportProblems();
-    return this.#plan.desired;
+    return this.#planner.desired;
   }
 
   /** What would be done, in the words of `--noop`. */
@@ -268,7 +267,7 @@ class IpvsAgent {
   }
 
   #reportProblems(): void {
-    this.#problems.update([...this.#tree.problems, ...(this.#plan?.problems ?? []), ...this.#refused]);
+    this.#problems.update([...this.#tree.problems, ...this.#planner.problems, ...this.#refused]);
   }
 
   /** The same text twice in a row is no news; no text is none either. */

@@ -1,8 +1,6 @@
 /**
- * From configuration to what the kernel should hold. Pure: the same tree gives the same table everywhere.
- *
- * A service is planned on its own (`planService`), so that a change replans only what it touches; the services'
- * plans are then joined, where a virtual service that two services claim goes to the smaller name.
+ * From one service of the tree to what the kernel should hold for it. Pure: the same tree gives the same table
+ * everywhere. planner.ts puts the services' plans together.
  */
 import {
   type Destination,
@@ -11,10 +9,9 @@ import {
   type Persistence,
   type VirtualService,
   type VirtualServiceId,
-  virtualServiceKey,
 } from '@clusterf/ipvs';
-import type { Backend, Config, Family, ForwardingMethod, Frontend, Problem, Protocol, Service } from '@clusterf/model';
-import { type RouteTable, routeTable } from './routes.js';
+import type { Backend, Family, ForwardingMethod, Frontend, Problem, Protocol, Service } from '@clusterf/model';
+import type { RouteTable } from './routes.js';
 import { schedulerFlags } from './scheduler.js';
 import type { TableEntry } from './table.js';
 
@@ -27,6 +24,8 @@ export interface PlanOptions {
   readonly elide: boolean;
   /** Only backends that this Docker host registered: `--only-host`. */
   readonly onlyHost?: string | undefined;
+  /** A sync daemon runs on this balancer: the kernel then takes no destinations of another family. */
+  readonly syncDaemon?: boolean;
 }
 
 /** Names go along with addresses, for logs and for people. */
@@ -47,56 +46,11 @@ export interface ServicePlan {
   readonly problems: readonly Problem[];
 }
 
-export interface Plan {
-  readonly services: ReadonlyMap<string, ServicePlan>;
-  readonly desired: Desired;
-  readonly problems: readonly Problem[];
-}
-
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
 /** The kernel's: an int. */
 const MAX_WEIGHT = 0x7fff_ffff;
 const MAX_LIMIT = 0xffff_ffff;
-
-/**
- * Plans the whole tree. Given the previous plan and the names of the services that changed since (routes
- * unchanged), all others are taken over as they were.
- */
-export function plan(
-  config: Config,
-  options: PlanOptions,
-  since?: { readonly previous: Plan; readonly changed: ReadonlySet<string> },
-): Plan {
-  const routes = routeTable(config.routes);
-  const services = new Map<string, ServicePlan>();
-  for (const name of [...config.services.keys()].toSorted()) {
-    const service = config.services.get(name);
-    if (service === undefined) continue;
-    const kept = since?.changed.has(name) ? undefined : since?.previous.services.get(name);
-    services.set(name, kept ?? planService(name, service, routes, options));
-  }
-  return join(services);
-}
-
-function join(services: ReadonlyMap<string, ServicePlan>): Plan {
-  const desired = new Map<string, PlannedEntry>();
-  const problems: Problem[] = [];
-  // In the order of names: the first to claim a virtual service keeps it.
-  for (const [name, service] of services) {
-    problems.push(...service.problems);
-    for (const entry of service.entries) {
-      const key = virtualServiceKey(entry.service.id);
-      const holder = desired.get(key);
-      if (holder === undefined) desired.set(key, entry);
-      else
-        problems.push(
-          frontendProblem(name, `${key} is already service ${holder.service.serviceName}'s: not published`),
-        );
-    }
-  }
-  return { services, desired, problems };
-}
 
 /** One service's virtual services and destinations, with what is wrong or left out and why. */
 export function planService(name: string, service: Service, routes: RouteTable, options: PlanOptions): ServicePlan {

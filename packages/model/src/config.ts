@@ -35,6 +35,8 @@ interface SourceTree {
   readonly entries: Map<string, Entry>;
   /** Those of `entries` that have something to say. */
   readonly troubled: Map<string, Entry>;
+  /** Those that were bad when the source was read for the first time, and have been ever since. */
+  readonly rejected: Set<string>;
   /** It has delivered a snapshot. */
   read: boolean;
   /** Set while the tree has lost what it published: what it holds instead. `entries` is from before that. */
@@ -67,6 +69,7 @@ export class ConfigTree {
       takesRoutes: urlHasPrefix(url, filterRoutes),
       entries: new Map(),
       troubled: new Map(),
+      rejected: new Set(),
       read: false,
       instead: undefined,
     }));
@@ -86,8 +89,15 @@ export class ConfigTree {
     const touched = new Set<string>();
     switch (event.type) {
       case 'snapshot':
-        source.read = true;
         this.#replace(source, event.entries, touched);
+        if (!source.read) {
+          for (const [path, { standing }] of source.troubled) {
+            if (standing === 'rejected') {
+              source.rejected.add(path);
+            }
+          }
+        }
+        source.read = true;
         break;
       case 'changes':
         this.#change(source, event.changes, touched);
@@ -113,7 +123,10 @@ export class ConfigTree {
     return this.#reported().quarantined;
   }
 
-  /** Entries that are bad and of which no good value is known: after a restart the kernel may still have one. */
+  /**
+   * Entries that were bad already when we first saw their source: no good value is known, but the kernel may still
+   * have what one led to. What turns up bad later was nothing before.
+   */
   get rejected(): readonly EntryRef[] {
     return this.#reported().rejected;
   }
@@ -171,10 +184,14 @@ export class ConfigTree {
     }
     if (text === undefined) {
       source.entries.delete(path);
+      source.rejected.delete(path);
       return;
     }
     const entry = readEntry(path, text, previous);
     source.entries.set(path, entry);
+    if (entry.standing !== 'rejected') {
+      source.rejected.delete(path);
+    }
     if (entry.messages.length > 0) {
       source.troubled.set(path, entry);
       this.#report = undefined;
@@ -234,7 +251,7 @@ function report(sources: readonly SourceTree[]) {
   const problems: Problem[] = [];
   const quarantined: EntryRef[] = [];
   const rejected: EntryRef[] = [];
-  for (const { url: source, instead, troubled, takesRoutes } of sources) {
+  for (const { url: source, instead, troubled, rejected: bad, takesRoutes } of sources) {
     if (instead !== undefined) {
       const message =
         'the tree turned up empty of what it published; what was read before stays in force until it publishes again';
@@ -246,7 +263,7 @@ function report(sources: readonly SourceTree[]) {
       problems.push(...messages.map((message) => ({ source, key, message: message + suffix })));
       if (standing === 'quarantined') {
         quarantined.push({ source, key });
-      } else if (standing === 'rejected') {
+      } else if (bad.has(key)) {
         rejected.push({ source, key });
       }
     }

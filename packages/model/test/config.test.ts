@@ -139,6 +139,18 @@ describe('a bad entry', () => {
     expect(weights(tree)).toEqual({ b: 10 });
     expect(tree.rejected).toEqual([{ source: 'memory:', key: A }]);
     expect(tree.quarantined).toEqual([]);
+    tree.apply(0, changes({ [A]: '[' }));
+    expect(tree.rejected).toEqual([{ source: 'memory:', key: A }]);
+    tree.apply(0, changes({ [A]: undefined }));
+    expect(tree.rejected).toEqual([]);
+  });
+
+  test('that turns up after its source was read was nothing before: a problem that holds nothing back', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [B]: '' }));
+    tree.apply(0, changes({ [A]: '{' }));
+    expect(tree.problems).toHaveLength(1);
+    expect(tree.rejected).toEqual([]);
   });
 
   test('problems come by source, then by key', () => {

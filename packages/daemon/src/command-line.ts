@@ -1,4 +1,4 @@
-import yargs from 'yargs';
+import Parser from 'yargs-parser';
 import { UsageError } from './errors.js';
 import { aliases, type CommandSpec, type Option } from './option-types.js';
 
@@ -20,7 +20,9 @@ type Specs = ReadonlyMap<string, Option>;
  */
 export function flagSettings(specs: Specs, argv: readonly string[]): CommandLine {
   refuseBadSwitches(specs, argv);
-  const { _: operands, $0: _program, help, version, ...given } = parser(specs, argv).parseSync();
+  const { argv: parsed, error } = Parser.detailed([...argv], parserOptions(specs));
+  if (error) throw new UsageError(inOurWords(error.message), { cause: error });
+  const { _: operands, help, version, ...given } = parsed;
 
   const values = new Map<string, unknown>();
   for (const [name, value] of Object.entries(given)) {
@@ -32,12 +34,58 @@ export function flagSettings(specs: Specs, argv: readonly string[]): CommandLine
   return { values, operands: operands.map(String), help: help === true, version: version === true };
 }
 
+/**
+ * yargs splits, and lays out the help; meaning is ours. So every value stays the text it was, and the parser's own
+ * conveniences that would alter names (camel case, dots) are off.
+ */
+const CONFIGURATION = {
+  'camel-case-expansion': false,
+  'dot-notation': false,
+  'parse-numbers': false,
+  'parse-positional-numbers': false,
+  'strip-aliased': true,
+};
+
+/** The parser's only complaint about a command line like ours. */
+function inOurWords(complaint: string): string {
+  return complaint.replace(/^Not enough arguments following: (.*)$/, 'option --$1 needs a value');
+}
+
+function parserOptions(specs: Specs): Parser.Options {
+  const texts = [...specs].flatMap(([name, { type }]) => (type === 'boolean' ? [] : [name]));
+  const switches = [...specs].flatMap(([name, { type }]) => (type === 'boolean' ? [name] : []));
+  return {
+    alias: { ...Object.fromEntries([...specs].map(([name, option]) => [name, aliases(option)])), help: ['h'] },
+    boolean: [...switches, 'help', 'version'],
+    narg: Object.fromEntries(texts.map((name) => [name, 1])),
+    configuration: CONFIGURATION,
+  };
+}
+
 /** The text of `--help`, options under their group headings in the order the command states them. */
 export async function helpText(spec: CommandSpec, specs: Specs): Promise<string> {
+  // What lays out text costs more to load than all the rest of a start: only who asks for help waits for it.
+  const { default: yargs } = await import('yargs');
   const usage = `${spec.command} [options]${spec.operands === undefined ? '' : ` ${spec.operands}`}`;
-  let instance = parser(specs, []).usage(`${usage}\n\n${spec.summary}`).wrap(100);
+  let instance = yargs([])
+    .locale('en')
+    .help(false)
+    .version(false)
+    .parserConfiguration(CONFIGURATION)
+    .usage(`${usage}\n\n${spec.summary}`)
+    .wrap(100)
+    .option('help', { alias: 'h', type: 'boolean', describe: 'print this help and exit' })
+    .option('version', { type: 'boolean', describe: 'print the version and exit' });
   const groups = new Map<string, string[]>();
-  for (const [name, { group }] of specs) groups.set(group, [...(groups.get(group) ?? []), name]);
+  for (const [name, option] of specs) {
+    groups.set(option.group, [...(groups.get(option.group) ?? []), name]);
+    instance = instance.option(name, {
+      alias: aliases(option),
+      describe: option.type === 'choice' ? `${option.describe} (${option.choices.join(', ')})` : option.describe,
+      ...(option.type === 'boolean' ? { type: 'boolean' } : { nargs: 1 }),
+      ...shownDefault(option),
+    });
+  }
   groups.set('General', [...(groups.get('General') ?? []), 'help', 'version']);
   for (const [group, names] of groups) instance = instance.group(names, `${group}:`);
   return instance
@@ -46,40 +94,6 @@ export async function helpText(spec: CommandSpec, specs: Specs): Promise<string>
         'Exit codes: 0 fine, 1 failed, 2 usage, 3 configuration.',
     )
     .getHelp();
-}
-
-/**
- * yargs splits and lays out; meaning is ours. So every value stays the text it was, and the parser's own
- * conveniences that would alter names (camel case, dots) are off.
- */
-function parser(specs: Specs, argv: readonly string[]) {
-  let instance = yargs([...argv])
-    .locale('en')
-    .updateStrings({ 'Not enough arguments following: %s': 'option --%s needs a value' })
-    .exitProcess(false)
-    .help(false)
-    .version(false)
-    .parserConfiguration({
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-      'strip-aliased': true,
-    })
-    .option('help', { alias: 'h', type: 'boolean', describe: 'print this help and exit' })
-    .option('version', { type: 'boolean', describe: 'print the version and exit' })
-    .fail((message: string | null, error?: Error) => {
-      throw new UsageError(message ?? error?.message ?? 'bad command line', { cause: error });
-    });
-  for (const [name, option] of specs) {
-    instance = instance.option(name, {
-      alias: aliases(option),
-      describe: option.type === 'choice' ? `${option.describe} (${option.choices.join(', ')})` : option.describe,
-      ...(option.type === 'boolean' ? { type: 'boolean' } : { nargs: 1 }),
-      ...shownDefault(option),
-    });
-  }
-  return instance;
 }
 
 /** Shown only: the defaults themselves apply after the environment and the file have had their say. */

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { Backoff, type BackoffOptions, pause } from './backoff.js';
 import { ConfigurationError } from './configuration-error.js';
-import { connectEtcd, type EtcdConnection } from './etcd-connection.js';
+import type { EtcdConnection } from './etcd-connection.js';
 import { grantLease, LeaseLostError, renewLease, revokeLease } from './lease.js';
 import { findForeignChanges, type LeasedKey, nextChanges, writeChanges } from './leased-keys.js';
 import type { RegistrationEvent, Registrations, RegistrationsState } from './registrations.js';
@@ -169,6 +169,7 @@ class EtcdRegistrations implements Registrations {
 
   /** One connection; returns when there is nothing left to do for ever. */
   async #session(host: string, signal: AbortSignal): Promise<void> {
+    const { connectEtcd } = await import('./etcd-connection.js');
     const connection = await connectEtcd(this.#location, host, this.#options.etcd ?? {}, this.#timing.timeout);
     const close = () => connection.close();
     signal.addEventListener('abort', close);

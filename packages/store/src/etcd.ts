@@ -1,5 +1,4 @@
 import { Backoff, type BackoffOptions, pause } from './backoff.js';
-import { connectEtcd } from './etcd-connection.js';
 import { keysBelow, readTree } from './etcd-tree.js';
 import { watchTree } from './etcd-watch.js';
 import type { Source, SourceEvent } from './source.js';
@@ -68,6 +67,8 @@ async function* session(
   backoff: Backoff,
   signal: AbortSignal,
 ): AsyncGenerator<SourceEvent> {
+  // gRPC takes longer to load than everything else together: only who reads from etcd waits for it.
+  const { connectEtcd } = await import('./etcd-connection.js');
   const connection = await connectEtcd(location, host, options, timeout);
   const close = () => connection.close();
   signal.addEventListener('abort', close);

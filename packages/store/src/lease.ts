@@ -1,4 +1,4 @@
-import { EtcdLeaseInvalidError, type LeaseClient } from 'etcd3';
+import type { LeaseClient } from 'etcd3';
 
 /** The lease is gone, by expiry, revocation or the loss of etcd's data, and every key on it with it. */
 export class LeaseLostError extends Error {
@@ -40,8 +40,15 @@ export async function revokeLease(client: LeaseClient, id: string): Promise<void
   try {
     await client.leaseRevoke({ ID: id });
   } catch (error) {
-    if (!(error instanceof EtcdLeaseInvalidError)) {
+    if (!(await isLeaseUnknown(error))) {
       throw error;
     }
   }
+}
+
+/** Whether etcd refused because it does not know the lease. */
+export async function isLeaseUnknown(error: unknown): Promise<boolean> {
+  // Loaded by whoever made the client; imported here only to keep it out of a start without etcd.
+  const { EtcdLeaseInvalidError } = await import('etcd3');
+  return error instanceof EtcdLeaseInvalidError;
 }

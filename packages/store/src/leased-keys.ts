@@ -1,5 +1,5 @@
-import { EtcdLeaseInvalidError, type IRequestOp, type KVClient } from 'etcd3';
-import { LeaseLostError } from './lease.js';
+import type { IRequestOp, KVClient } from 'etcd3';
+import { isLeaseUnknown, LeaseLostError } from './lease.js';
 
 /** etcd takes 128 operations a transaction and 1.5 MiB a request; an operation within one counts for itself. */
 const MAX_OPERATIONS = 120;
@@ -61,9 +61,7 @@ export async function writeChanges(kv: KVClient, prefix: string, lease: string, 
     const { header } = await kv.txn({ success });
     return Number(header.revision);
   } catch (error) {
-    throw error instanceof EtcdLeaseInvalidError
-      ? new LeaseLostError(`lease ${lease} is gone`, { cause: error })
-      : error;
+    throw (await isLeaseUnknown(error)) ? new LeaseLostError(`lease ${lease} is gone`, { cause: error }) : error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { RawNetlinkSocket } from 'netlink';
+import { RawNetlinkSocket } from 'netlink/dist/raw.js';
 import { NETLINK_GENERIC } from './constants.js';
 
 /** As much of a netlink socket as a connection uses; tests script one to make faults. */

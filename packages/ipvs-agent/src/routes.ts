@@ -1,15 +1,17 @@
 /** Which route an address takes, and which services a change of routes concerns. */
 import { isDeepStrictEqual } from 'node:util';
-import { type Family, parseAddress, parsePrefix, type Route, type Service } from '@clusterf/model';
+import { type Address, parseAddress, type Route, type Service } from '@clusterf/model';
+import { PrefixMap } from './prefix-map.js';
 
-/** A route with its name, ready to be matched. */
-export interface NamedRoute extends Route {
+/** A route with its name, ready to be matched and taken. */
+export interface NamedRoute extends Omit<Route, 'gateway'> {
   readonly name: string;
+  readonly gateway?: Address;
 }
 
 /** Finds the route of an address. */
 export interface RouteTable {
-  lookup(address: string): NamedRoute | undefined;
+  lookup(address: Address): NamedRoute | undefined;
 }
 
 /** Tells which services a change of routes may concern. */
@@ -23,9 +25,18 @@ export interface RouteChange {
  */
 export function routeTable(routes: ReadonlyMap<string, Route>): RouteTable {
   const table = new PrefixMap<NamedRoute>();
-  for (const route of [...routes].map(([name, each]) => ({ ...each, name })).toSorted(byRank))
-    table.add(route.prefix, route);
-  return { lookup: (address) => table.lookup(address) };
+  // Of one prefix the first that is added stays.
+  for (const route of [...routes].map(named).toSorted(byRank)) table.add(route.prefix, route);
+  return table;
+}
+
+function named([name, { gateway, ...route }]: readonly [string, Route]): NamedRoute {
+  const parsed = gateway === undefined ? undefined : parseAddress(gateway);
+  return { name, ...route, ...(parsed?.ok && { gateway: parsed.value }) };
+}
+
+function byRank(a: NamedRoute, b: NamedRoute): number {
+  return b.priority - a.priority || (a.name < b.name ? -1 : 1);
 }
 
 /**
@@ -45,82 +56,14 @@ export function changedPrefixes(
     if (after !== undefined) changed.add(after.prefix, true);
   }
   if (changed.isEmpty) return undefined;
-  const contains = (address: string | undefined) => address !== undefined && changed.lookup(address) !== undefined;
+  const contains = (text: string | undefined) => {
+    const address = text === undefined ? undefined : parseAddress(text);
+    return address?.ok === true && changed.lookup(address.value) !== undefined;
+  };
   return {
     touches: ({ backends }) => {
       for (const { ipv4, ipv6 } of backends.values()) if (contains(ipv4) || contains(ipv6)) return true;
       return false;
     },
   };
-}
-
-/**
- * Values by prefix, found by address: that of the longest prefix around it. One look for each length there is, so
- * that thousands of routes cost an address no more than a few.
- */
-class PrefixMap<T> {
-  readonly #families: Readonly<Record<Family, LengthMap<T>>> = { ipv4: new LengthMap(32), ipv6: new LengthMap(128) };
-
-  get isEmpty(): boolean {
-    return this.#families.ipv4.isEmpty && this.#families.ipv6.isEmpty;
-  }
-
-  /** Of one prefix the first value stays. No prefix is the shortest of both families. */
-  add(text: string | undefined, value: T): void {
-    if (text === undefined) {
-      for (const family of Object.values(this.#families)) family.add(0n, 0, value);
-      return;
-    }
-    const prefix = parsePrefix(text);
-    if (!prefix.ok) return; // The schema lets none such through.
-    this.#families[prefix.value.family].add(prefix.value.bits, prefix.value.length, value);
-  }
-
-  lookup(text: string): T | undefined {
-    if (this.isEmpty) return undefined;
-    const address = parseAddress(text);
-    return address.ok ? this.#families[address.value.family].lookup(address.value.bits) : undefined;
-  }
-}
-
-/** Values by prefix of one family. */
-class LengthMap<T> {
-  /** Longest first; each maps a network's leading bits to its value. */
-  readonly #lengths: { readonly length: number; readonly networks: Map<bigint, T> }[] = [];
-  readonly #width: number;
-
-  constructor(width: number) {
-    this.#width = width;
-  }
-
-  get isEmpty(): boolean {
-    return this.#lengths.length === 0;
-  }
-
-  add(bits: bigint, length: number, value: T): void {
-    let at = this.#lengths.find((each) => each.length === length);
-    if (at === undefined) {
-      at = { length, networks: new Map() };
-      this.#lengths.push(at);
-      this.#lengths.sort((a, b) => b.length - a.length);
-    }
-    const network = this.#leading(bits, length);
-    if (!at.networks.has(network)) at.networks.set(network, value);
-  }
-
-  lookup(bits: bigint): T | undefined {
-    for (const { length, networks } of this.#lengths) {
-      const value = networks.get(this.#leading(bits, length));
-      if (value !== undefined) return value;
-    }
-    return undefined;
-  }
-
-  #leading(bits: bigint, length: number): bigint {
-    return bits >> BigInt(this.#width - length);
-  }
-}
-
-function byRank(a: NamedRoute, b: NamedRoute): number {
-  return b.priority - a.priority || (a.name < b.name ? -1 : 1);
 }

@@ -32,7 +32,7 @@ export function checkName(name: string): Result<string> {
   if (/[\u0000-\u001f\u007f]/.test(name)) {
     return reject(`the name ${quoted} contains a control character`);
   }
-  const bytes = new TextEncoder().encode(name).length;
+  const bytes = Buffer.byteLength(name);
   if (bytes > MAX_NAME_BYTES) {
     return reject(`the name ${quoted} is ${bytes} bytes long; at most ${MAX_NAME_BYTES} were expected`);
   }

@@ -2,6 +2,8 @@ export * from './backoff.js';
 export * from './clock.js';
 export * from './duration.js';
 export * from './errors.js';
+export * from './http.js';
+export * from './http-listen.js';
 export * from './logger.js';
 export {
   commonOptions,
@@ -13,6 +15,6 @@ export {
   type Values,
 } from './option-types.js';
 export * from './options.js';
-export * from './problem-log.js';
+export { ProblemLog } from './problem-log.js';
 export * from './process.js';
 export * from './reconcile.js';

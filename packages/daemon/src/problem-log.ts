@@ -1,7 +1,7 @@
 import type { Logger } from './logger.js';
 
 /** Bad input as the agents report it; what @clusterf/model calls a Problem. */
-interface Problem {
+export interface Problem {
   readonly source: string;
   readonly key: string;
   readonly message: string;

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { CommandError, CONFIGURATION_CODE, errorCode, EXIT, isBug, toError } from './errors.js';
 import { flushed } from './flushed.js';
 import { createLogger, type Logger } from './logger.js';
@@ -7,6 +8,11 @@ import { parseOptions, type Environment } from './options.js';
 export interface CommandContext {
   /** Aborts on the first SIGTERM or SIGINT: finish what is under way and return. */
   readonly signal: AbortSignal;
+  /**
+   * Calls back on every SIGHUP, which to a daemon means: read again what you read from files. Without anybody to call
+   * it is only logged.
+   */
+  readonly onHangup: (callback: () => void) => void;
   readonly log: Logger;
   readonly operands: readonly string[];
 }
@@ -50,18 +56,25 @@ export async function runCommand<const S extends CommandSpec>(
   const { logLevel, logFormat, debug } = parsed.options as Values<typeof commonOptions>;
   const log = createLogger({ level: debug ? 'debug' : logLevel, format: logFormat, stream: process.stderr });
   const { options, operands } = parsed;
-  const code = await supervise(log, (signal) => main(options, { signal, log, operands }));
+  const code = await supervise(log, (received) => main(options, { ...received, log, operands }));
   await Promise.all([log.close(), flushed(process.stdout)]);
   return code;
 }
 
+type Received = Pick<CommandContext, 'signal' | 'onHangup'>;
+
 /** Runs to the end or to the first uncaught error, whichever comes first. */
-async function supervise(log: Logger, run: (signal: AbortSignal) => Promise<number | void>): Promise<number> {
+async function supervise(log: Logger, run: (received: Received) => Promise<number | void>): Promise<number> {
   const stop = new AbortController();
   const onSignal = (name: keyof typeof SIGNALS) => {
     if (stop.signal.aborted) process.exit(128 + SIGNALS[name]);
     log.info('stopping', { signal: name });
     stop.abort();
+  };
+  const hangup = new EventEmitter<{ hangup: [] }>();
+  const onHangup = () => {
+    log.info(hangup.listenerCount('hangup') > 0 ? 'reading again' : 'nothing to read again', { signal: 'SIGHUP' });
+    hangup.emit('hangup');
   };
   const bug = new AbortController();
   const onUncaught = (thrown: unknown) => bug.abort(toError(thrown));
@@ -69,14 +82,16 @@ async function supervise(log: Logger, run: (signal: AbortSignal) => Promise<numb
     bug.signal.addEventListener('abort', () => reject(toError(bug.signal.reason)));
   });
 
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  // Unheard, SIGHUP would end the process.
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onHangup);
   process.on('uncaughtException', onUncaught).on('unhandledRejection', onUncaught);
   try {
-    return (await Promise.race([run(stop.signal), uncaught])) ?? EXIT.ok;
+    const received = { signal: stop.signal, onHangup: (call: () => void) => void hangup.on('hangup', call) };
+    return (await Promise.race([run(received), uncaught])) ?? EXIT.ok;
   } catch (thrown) {
     return report(log, toError(thrown));
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onHangup);
     process.off('uncaughtException', onUncaught).off('unhandledRejection', onUncaught);
   }
 }

@@ -23,7 +23,7 @@ export interface ReconcileOptions {
  * Runs passes, one at a time, for as long as there is reason to.
  *
  * INVARIANTS
- * - No pass runs before the first `trigger()`: an agent triggers when every source has been read once.
+ * - No pass runs before the first `trigger()` or `resync()`: an agent triggers when every source has been read once.
  * - A trigger is never lost: what arrives during a pass causes one more pass after it, however many arrived.
  * - A failed pass is retried with backoff, reset by the next success. A trigger does not wait for the retry:
  *   news may be the cure, and passes are still one at a time.
@@ -46,6 +46,11 @@ export class ReconcileLoop {
   /** Something may have changed: run a pass soon. Cheap; call it for every event. */
   trigger(): void {
     this.#schedule('trigger');
+  }
+
+  /** Somebody wants a fresh look at the whole world now, not only at the next time for it. */
+  resync(): void {
+    this.#schedule('resync');
   }
 
   /**

@@ -22,7 +22,7 @@ async function run(
       command: 'clusterf-test', summary: 'Tests.', version: '1.2.3',
       options: { weight: { type: 'integer', min: 0, max: 9, default: 1, group: 'g', describe: 'd' } },
     });
-    process.exit(await runCommand(command, process.argv.slice(1), process.env, async (options, { signal, log }) => {
+    process.exit(await runCommand(command, process.argv.slice(1), process.env, async (options, { signal, log, onHangup }) => {
       ${body}
     }));`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script, '--', ...argv], {
@@ -134,5 +134,42 @@ describe('signals', () => {
       await new Promise(() => {});`;
     const { code } = await run(stubborn, [], (child) => child.kill('SIGTERM'));
     expect(code).toBe(130);
+  });
+
+  test('SIGHUP is told to a command that listens for it, as often as it comes', async () => {
+    let child: ChildProcess | undefined;
+    const hears = `${FOREVER} let heard = 0;
+      await new Promise((resolve) => onHangup(() => {
+        heard += 1;
+        log.info('heard');
+        if (heard === 2) resolve();
+        else process.kill(process.pid, 'SIGHUP');
+      }));
+      clearInterval(idle);`;
+    const { code, stderr } = await run(hears, [], (started) => {
+      child = started;
+      started.kill('SIGHUP');
+    });
+    expect({ code, signal: child?.signalCode }).toEqual({ code: 0, signal: null });
+    expect(stderr.match(/"reading again"/g)).toHaveLength(2);
+    expect(stderr.match(/"heard"/g)).toHaveLength(2);
+  });
+
+  test('SIGHUP does not end a command that does not care, and is logged', async () => {
+    const { code, stderr } = await run(orderly, [], (child) => {
+      child.stderr?.on('data', (text: string) => {
+        if (text.includes('"nothing to read again"')) child.kill('SIGTERM');
+      });
+      child.kill('SIGHUP');
+    });
+    expect(code).toBe(0);
+    expect(stderr).toContain('"done"');
+  });
+
+  test('what a hangup does wrong is a bug, told with its stack', async () => {
+    const fails = `${FOREVER} onHangup(() => options.nothing.at.all); await new Promise(() => {});`;
+    const { code, stderr } = await run(fails, [], (child) => child.kill('SIGHUP'));
+    expect(code).toBe(1);
+    expect(stderr).toContain('TypeError');
   });
 });

@@ -1,0 +1,134 @@
+import { type Logger, toError } from '@clusterf/daemon';
+import type { Problem } from '@clusterf/model';
+import type { StateFile } from '../state-file.js';
+import { type AddressDrift, Device } from './device.js';
+import { Rtnetlink } from './rtnetlink.js';
+import type { AddressesState } from './state.js';
+
+export interface VirtualAddressesOptions {
+  /** `--vip-interface`; undefined binds nothing, and removes what an earlier run bound. */
+  readonly interface: string | undefined;
+  /** Of `AddressesState`: what is ours on which device. */
+  readonly state: StateFile<AddressesState>;
+  readonly log: Logger;
+}
+
+export interface VirtualAddressesState {
+  readonly interface: string | undefined;
+  /** Ours, in the kernel. */
+  readonly bound: readonly string[];
+  /** On the device and not ours: single addresses plain, others with their length. */
+  readonly foreign: readonly string[];
+  readonly problems: readonly Problem[];
+  /** What others undid, since the start. */
+  readonly drift: Readonly<AddressDrift>;
+}
+
+/**
+ * The virtual addresses of this balancer on a device of their own, from which routing daemons announce them.
+ *
+ * To be called in every pass, one call at a time: `bind` once what is new has been made, `unbind` before anything is
+ * removed. Neither throws for what the kernel refuses: that is a problem, tried again after the next `resync`. Where
+ * nothing changes neither makes a system call.
+ */
+export class VirtualAddresses implements Disposable {
+  readonly #interface: string | undefined;
+  readonly #state: StateFile<AddressesState>;
+  readonly #rtnetlink = new Rtnetlink();
+  readonly #device: Device | undefined;
+  /** Devices of earlier runs with another `--vip-interface`, until nothing of ours is left on them. */
+  #former: readonly Device[];
+  #unsaved: Problem | undefined;
+  #saveAgain = false;
+
+  private constructor({ interface: name, state, log }: VirtualAddressesOptions) {
+    this.#interface = name;
+    this.#state = state;
+    const parts = { rtnetlink: this.#rtnetlink, log, remember: async () => await this.#remember() };
+    const { devices } = state.value;
+    const known = devices.find((device) => device.interface === name);
+    this.#device =
+      name === undefined ? undefined : new Device(known ?? { interface: name, made: null, addresses: [] }, parts);
+    this.#former = devices.filter((device) => device !== known).map((device) => new Device(device, parts));
+  }
+
+  /** Asks the kernel for nothing yet. */
+  static open(options: VirtualAddressesOptions): VirtualAddresses {
+    return new VirtualAddresses(options);
+  }
+
+  /** Makes the device if there is none and adds what is missing. What is wanted and there already is ours from now on. */
+  async bind(wanted: ReadonlySet<string>): Promise<void> {
+    if (this.#saveAgain) await this.#remember();
+    await this.#device?.bind(wanted);
+  }
+
+  /** Removes ours that are not to be kept, and all on devices that are no longer `--vip-interface`. */
+  async unbind(keep: ReadonlySet<string>): Promise<void> {
+    await this.#device?.unbind(keep);
+    // Only once their successor stands.
+    if (this.#device === undefined || this.#device.usable) await this.#withdrawFormer();
+  }
+
+  /** Removes all of ours, and devices that we made if nobody else has put anything on them: `--exit-withdraw`. */
+  async withdraw(): Promise<void> {
+    this.resync();
+    await this.#device?.withdraw();
+    await this.#withdrawFormer();
+  }
+
+  /** What `bind` and `unbind` would do: `--noop`. */
+  async preview(
+    wanted: ReadonlySet<string>,
+  ): Promise<{ readonly bind: readonly string[]; readonly unbind: readonly string[] }> {
+    return (await this.#device?.preview(wanted)) ?? { bind: [], unbind: [] };
+  }
+
+  /** The next call looks at the devices, repairs what others undid, and tries again what was refused. */
+  resync(): void {
+    for (const device of this.#devices) device.resync();
+    this.#saveAgain = this.#unsaved !== undefined;
+  }
+
+  get state(): VirtualAddressesState {
+    return {
+      interface: this.#interface,
+      bound: this.#device?.bound ?? [],
+      foreign: this.#device?.foreign ?? [],
+      problems: [...this.#devices.flatMap(({ problems }) => problems), ...(this.#unsaved ? [this.#unsaved] : [])],
+      drift: this.#device?.drift ?? { deleted: 0, down: 0, addresses: 0 },
+    };
+  }
+
+  /** Leaves everything in the kernel as it is. */
+  close(): void {
+    this.#rtnetlink.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  get #devices(): readonly Device[] {
+    return this.#device === undefined ? this.#former : [this.#device, ...this.#former];
+  }
+
+  async #withdrawFormer(): Promise<void> {
+    if (this.#former.length === 0) return;
+    for (const device of this.#former) await device.withdraw();
+    this.#former = this.#former.filter(({ clean }) => !clean);
+  }
+
+  /** State that cannot be written keeps nothing from being bound: what the tree names is known by that after a restart. */
+  async #remember(): Promise<void> {
+    this.#saveAgain = false;
+    const devices = this.#devices.filter(({ clean }) => !clean).map(({ state }) => state);
+    try {
+      await this.#state.write({ version: 1, devices });
+      this.#unsaved = undefined;
+    } catch (error) {
+      const message = `not written, so a restarted agent may not recognise its own: ${toError(error).message}`;
+      this.#unsaved = { source: 'state', key: 'addresses.json', message };
+    }
+  }
+}

@@ -1,6 +1,6 @@
 /**
  * Makes a fresh clone ready: `node test/setup.mjs test|demo|lab|bench`. Plain JavaScript without dependencies, since nothing
- * is installed yet. A second run finds everything in place and only compiles what changed.
+ * is installed yet. A second run finds everything in place and only compiles and bundles what changed.
  *
  * Either all that is missing can be installed, or nothing is touched and what to install is said (exit status 1).
  */
@@ -16,7 +16,8 @@ const PURPOSES = ['test', 'demo', 'lab', 'bench'];
 
 /**
  * What the lab and the tests call, the Debian package it is in, and why. `services` are what the package's
- * own scripts start where they can: unasked for here, and in the way of the tests' own.
+ * own scripts start where they can: unasked for here, and in the way of the tests' own. `purposes` are those that
+ * need it, where not all do.
  */
 const REQUIREMENTS = [
   { program: 'ip', package: 'iproute2', why: 'networks of the tests' },
@@ -33,6 +34,13 @@ const REQUIREMENTS = [
     why: 'a real dockerd',
     services: ['docker.socket', 'docker', 'containerd'],
   },
+  {
+    program: 'keepalived',
+    package: 'keepalived',
+    why: 'something to be measured against',
+    purposes: ['bench'],
+    services: ['keepalived'],
+  },
   { program: 'modprobe', package: 'kmod', why: 'the lab kernel’s modules', when: needsLabKernel },
   {
     program: 'linux',
@@ -48,7 +56,7 @@ async function main(purpose) {
   if (!PURPOSES.includes(purpose)) fail(`usage: node test/setup.mjs ${PURPOSES.join('|')}`);
   process.chdir(ROOT);
   requireNode();
-  await installPackages();
+  await installPackages(purpose);
   await installModules();
   await compile();
 }
@@ -58,8 +66,11 @@ function requireNode() {
   if (Number.parseInt(version, 10) < NODE_MAJOR) fail(`Node ${version} runs this; ${NODE_MAJOR} or later is needed`);
 }
 
-async function installPackages() {
-  const missing = REQUIREMENTS.filter((requirement) => !isMet(requirement) && (requirement.when?.() ?? true));
+async function installPackages(purpose) {
+  const missing = REQUIREMENTS.filter(
+    (requirement) =>
+      (requirement.purposes ?? PURPOSES).includes(purpose) && !isMet(requirement) && (requirement.when?.() ?? true),
+  );
   if (missing.length === 0) return;
   const packages = missing.map((requirement) => requirement.package);
   const command = `apt-get install --no-install-recommends --yes ${packages.join(' ')}`;
@@ -142,6 +153,8 @@ function ensureCache() {
 async function compile() {
   const compiler = [process.execPath, join('node_modules', 'typescript', 'bin', 'tsc'), '-b'];
   if (!(await run('tsc -b', compiler))) fail('tsc -b failed');
+  // So that what is tested and measured is what is installed.
+  if (!(await run('bundles', [process.execPath, join('packages', 'cli', 'build.mjs')]))) fail('no bundles');
 }
 
 /**

@@ -1,4 +1,3 @@
 #!/usr/bin/env node
-import { main } from '@clusterf/docker-agent';
-
-process.exit(await main(process.argv.slice(2), process.env));
+'use strict';
+void require('../start.js').start('clusterf-docker', '@clusterf/docker-agent');

@@ -5,6 +5,7 @@ export * from './errors.js';
 export * from './http.js';
 export * from './http-listen.js';
 export * from './logger.js';
+export * from './metrics.js';
 export {
   commonOptions,
   defineCommand,

@@ -1,0 +1,164 @@
+import { type Clock, formatDuration, type Logger } from '@clusterf/daemon';
+import { balancerStatusKey, type Problem } from '@clusterf/model';
+import type { RegistrationEvent, Registrations } from '@clusterf/store';
+import type { AgentStatus } from './status.js';
+
+/** `balancers/<name>/status`: what one asks of a balancer first. Nothing in it changes with every packet or pass. */
+export interface BalancerSummary {
+  readonly version: string;
+  /** ISO 8601. */
+  readonly started: string;
+  readonly ready: boolean;
+  readonly virtualServices: number;
+  readonly destinations: number;
+  readonly problems: number;
+  readonly quarantined: number;
+  /** Whether the brake holds removals back. */
+  readonly brake: boolean;
+  /** Destinations whose removal is held back, by the brake or for another reason. */
+  readonly held: number;
+  readonly draining: number;
+  readonly retrying: number;
+  readonly foreign: number;
+}
+
+export type SummarisedStatus = Pick<
+  AgentStatus,
+  | 'version'
+  | 'started'
+  | 'ready'
+  | 'virtualServices'
+  | 'destinations'
+  | 'problems'
+  | 'quarantined'
+  | 'held'
+  | 'draining'
+  | 'retrying'
+  | 'foreign'
+>;
+
+export interface BalancerStatusOptions {
+  /** This balancer's name, which `checkName` of @clusterf/model accepts. */
+  readonly balancer: string;
+  /** The URL of the source it is written to. */
+  readonly source: string;
+  /** Opens the registrations there; they are ours to close. */
+  readonly open: (onEvent: (event: RegistrationEvent) => void) => Registrations;
+  readonly status: () => SummarisedStatus;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Told all that is wrong with publishing, each time that changes. */
+  readonly onProblems: (problems: readonly Problem[]) => void;
+}
+
+/** Milliseconds from one look at the status to the next. */
+const INTERVAL = 2_000;
+
+/** Of several sources, the one that a balancer's status is written to: the first that is an etcd. */
+export function statusSource(urls: readonly string[]): string | undefined {
+  return urls.find((url) => url.startsWith('etcd'));
+}
+
+/**
+ * Keeps a summary of the agent's status in etcd for as long as the agent lives. Whatever etcd makes of it is a
+ * problem at most: no pass waits for it.
+ */
+export class BalancerStatus {
+  readonly #options: BalancerStatusOptions;
+  readonly #key: string;
+  readonly #registrations: Registrations;
+  #text = '';
+  #changed = false;
+  #closed = false;
+  #cancel: (() => void) | undefined;
+
+  /**
+   * Publishes at once.
+   *
+   * @throws RangeError if the name cannot be part of a key
+   * @throws what `open` throws
+   */
+  constructor(options: BalancerStatusOptions) {
+    this.#options = options;
+    this.#key = balancerStatusKey(options.balancer);
+    this.#registrations = options.open((event) => this.#hear(event));
+    this.#publish();
+  }
+
+  /** The status may have changed. Cheap; call it after every pass and every event. */
+  changed(): void {
+    if (this.#closed) return;
+    if (this.#cancel === undefined) this.#publish();
+    else this.#changed = true;
+  }
+
+  /** Where it is published, and whether it is there now. */
+  get publication(): { readonly source: string; readonly published: boolean } {
+    const { leaseId, settled, lastError } = this.#registrations.state;
+    return { source: this.#options.source, published: leaseId !== undefined && settled && lastError === undefined };
+  }
+
+  /** Leaves the entry to its TTL: a restarted agent takes it over, and nobody is told in between that it was gone. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancel?.();
+    await this.#registrations.close();
+  }
+
+  #publish(): void {
+    this.#changed = false;
+    this.#cancel = this.#options.clock.after(INTERVAL, () => {
+      this.#cancel = undefined;
+      if (this.#changed) this.#publish();
+    });
+    const text = JSON.stringify(summarise(this.#options.status()));
+    if (text === this.#text) return;
+    this.#text = text;
+    this.#registrations.publish(new Map([[this.#key, text]]));
+  }
+
+  #hear(event: RegistrationEvent): void {
+    const { source, log, onProblems } = this.#options;
+    const key = this.#key;
+    switch (event.type) {
+      case 'lease granted':
+        log.debug('lease granted for the status', { key, lease: event.leaseId, ttl: formatDuration(event.ttl) });
+        break;
+      case 'lease lost':
+        log.info('lease of the status lost: it is published anew', { key, error: event.error });
+        break;
+      case 'put key':
+        log.debug('status published', { key, value: event.value });
+        break;
+      case 'removed key':
+        break;
+      case 'lost key':
+        log.warn('status changed by somebody else and put right: has another balancer this name?', { key });
+        break;
+      case 'failed':
+        onProblems([{ source, key, message: `the status cannot be published: ${event.error.message}` }]);
+        break;
+      case 'recovered':
+        onProblems([]);
+        break;
+    }
+  }
+}
+
+export function summarise(status: SummarisedStatus): BalancerSummary {
+  const { version, started, ready, virtualServices, destinations, held } = status;
+  return {
+    version,
+    started,
+    ready,
+    virtualServices,
+    destinations,
+    problems: status.problems.length,
+    quarantined: status.quarantined.length,
+    brake: held.some(({ reason }) => reason === 'brake'),
+    held: held.reduce((sum, { destinations: some }) => sum + some, 0),
+    draining: status.draining.length,
+    retrying: status.retrying.length,
+    foreign: status.foreign.length,
+  };
+}

@@ -1,6 +1,7 @@
 import { type Destination, destinationKey, type VirtualService, type VirtualServiceId } from '@clusterf/ipvs';
 import type { Op, OpKind } from './diff.js';
 import type { Desired } from './plan.js';
+import { schedulerFlagNames } from './scheduler.js';
 import type { Table } from './table.js';
 
 const METHOD_COLUMN = { masq: 'Masq', droute: 'Route', tunnel: 'Tunnel', local: 'Local', bypass: 'Bypass' } as const;
@@ -72,7 +73,7 @@ function settings(op: Op): Readonly<Record<string, unknown>> {
 function serviceSettings({ scheduler, schedulerFlags, persistence, onePacket }: VirtualService) {
   return {
     scheduler,
-    ...(schedulerFlags !== 0 && { schedulerFlags }),
+    ...(schedulerFlags !== 0 && { schedulerFlags: schedulerFlagNames(scheduler, schedulerFlags).join(',') }),
     ...(persistence && { persistence: `${persistence.timeout}s/${persistence.prefixLength}` }),
     ...(onePacket && { onePacket }),
   };
@@ -88,10 +89,30 @@ function destinationSettings({ method, weight, upperThreshold, lowerThreshold, t
   };
 }
 
+/** How a virtual service is set, in a few words: `scheduler=wlc`. */
+export function printServiceSettings(service: VirtualService): string {
+  return printWords(serviceSettings(service));
+}
+
+/** How a destination is set, in a few words: `method=masq weight=10`. */
+export function printDestinationSettings(destination: Destination): string {
+  return printWords(destinationSettings(destination));
+}
+
+function printWords(words: Readonly<Record<string, unknown>>): string {
+  return Object.entries(words)
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(' ');
+}
+
 function printService(service: VirtualService): string {
-  const { persistence, onePacket } = service;
-  const flags = [...(persistence ? [`persistent ${persistence.timeout}`] : []), ...(onePacket ? ['ops'] : [])];
-  return [column(service.id), service.scheduler, ...flags].join(' ');
+  const { scheduler, schedulerFlags, persistence, onePacket } = service;
+  const flags = [
+    ...(schedulerFlags === 0 ? [] : [`(${schedulerFlagNames(scheduler, schedulerFlags).join(',')})`]),
+    ...(persistence ? [`persistent ${persistence.timeout}`] : []),
+    ...(onePacket ? ['ops'] : []),
+  ];
+  return [column(service.id), scheduler, ...flags].join(' ');
 }
 
 function column(id: VirtualServiceId): string {

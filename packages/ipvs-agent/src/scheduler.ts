@@ -4,13 +4,13 @@
  */
 const FLAG_BITS: ReadonlyMap<string, number> = new Map(
   Object.entries({
-    'flag-1': 1,
-    'flag-2': 2,
-    'flag-3': 4,
     'sh-fallback': 1,
     'sh-port': 2,
     'mh-fallback': 1,
     'mh-port': 2,
+    'flag-1': 1,
+    'flag-2': 2,
+    'flag-3': 4,
   }),
 );
 
@@ -32,9 +32,21 @@ export function schedulerFlags(
   let bits = 0;
   const unknown: string[] = [];
   for (const name of names) {
-    const bit = name.startsWith('flag-') || name.startsWith(`${scheduler}-`) ? FLAG_BITS.get(name) : undefined;
+    const bit = isFlagOf(scheduler, name) ? FLAG_BITS.get(name) : undefined;
     if (bit === undefined) unknown.push(name);
     else bits |= bit;
   }
   return { bits, unknown };
+}
+
+/** What {@link schedulerFlags} reads as these bits of a scheduler: by its own names where it has them. */
+export function schedulerFlagNames(scheduler: string, bits: number): readonly string[] {
+  const names = [...FLAG_BITS].filter(([name]) => isFlagOf(scheduler, name));
+  return [1, 2, 4]
+    .filter((bit) => (bits & bit) !== 0)
+    .flatMap((bit) => names.find(([, each]) => each === bit)?.[0] ?? []);
+}
+
+function isFlagOf(scheduler: string, name: string): boolean {
+  return name.startsWith('flag-') || name.startsWith(`${scheduler}-`);
 }

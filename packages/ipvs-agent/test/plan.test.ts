@@ -1,75 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { canonicalDestination, canonicalVirtualService } from '@clusterf/ipvs';
-import { type Backend, type Config, ConfigTree, type Frontend, type Route } from '@clusterf/model';
+import { canonicalDestination, canonicalVirtualService, destinationKey } from '@clusterf/ipvs';
+import type { Config, Frontend } from '@clusterf/model';
 import * as fc from 'fast-check';
-import type { PlanOptions } from '../src/plan.js';
-import { Planner } from '../src/planner.js';
-
-const OPTIONS: PlanOptions = { method: 'masq', scheduler: 'wlc', elide: false };
-
-/** The whole tree planned anew. */
-function plan(config: Config, options: PlanOptions): Planner {
-  const planner = new Planner(options);
-  planner.update(config, { services: new Set(config.services.keys()), routes: true });
-  return planner;
-}
-
-function backend(fields: Partial<Backend>): Backend {
-  return { weight: 10, ...fields };
-}
-
-function tree(
-  services: Record<string, { frontend?: Frontend; backends?: Record<string, Partial<Backend>> }>,
-  routes: Record<string, Partial<Route>> = {},
-): Config {
-  return {
-    services: new Map(
-      Object.entries(services).map(([name, { frontend, backends = {} }]) => [
-        name,
-        {
-          ...(frontend && { frontend }),
-          backends: new Map(Object.entries(backends).map(([b, fields]) => [b, backend(fields)])),
-        },
-      ]),
-    ),
-    routes: new Map(Object.entries(routes).map(([name, route]) => [name, { priority: 0, ...route }])),
-  };
-}
-
-/** The plan in the few words a table of expectations needs: `tcp 10.0.0.1:80 wlc` → `172.17.0.2:8080 masq 10`. */
-function said({ desired }: Pick<Planner, 'desired'>): Record<string, string[]> {
-  return Object.fromEntries(
-    [...desired].map(([key, { service, destinations }]) => [
-      `${key} ${service.scheduler}`,
-      [...destinations].map(([d, { method, weight }]) => `${d} ${method} ${weight}`),
-    ]),
-  );
-}
-
-const WEB: Frontend = { ipv4: '10.0.0.1', tcp: 80 };
-
-/** One backend, on 172.17.0.2:8080, behind these routes. */
-const behind = (routes: Record<string, Partial<Route>>) =>
-  plan(tree({ web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 8080 } } } }, routes), OPTIONS);
-
-/** The destinations' tunnels, with a route to a gateway. */
-const tunnel = (fields: Partial<Route>) =>
-  [...behind({ r: { gateway: '192.0.2.1', ipvsMethod: 'tunnel', ...fields } }).desired.values()].flatMap(
-    ({ destinations: planned }) => [...planned.values()].map((d) => d.tunnel),
-  );
-
-/** Upper thresholds of the one destination of backends with these. */
-const limits = (...uppers: (number | undefined)[]) => {
-  const backends = Object.fromEntries(
-    uppers.map((upperThreshold, i) => [
-      `b${i}`,
-      { ipv4: '172.17.0.2', tcp: 80, ...(upperThreshold !== undefined && { upperThreshold }) },
-    ]),
-  );
-  return [...plan(tree({ web: { frontend: WEB, backends } }), OPTIONS).desired.values()].flatMap(({ destinations }) =>
-    [...destinations.values()].map((d) => d.upperThreshold),
-  );
-};
+import { planService } from '../src/plan.js';
+import { routeTable } from '../src/routes.js';
+import { trees } from './arbitrary-tree.js';
+import { OPTIONS, one, plan, read, said, tree, WEB, wrong } from './planned.js';
 
 describe('a service', () => {
   test.each<[string, Config, Record<string, string[]>]>([
@@ -211,202 +147,136 @@ describe('a service', () => {
   });
 });
 
-describe('backends that end at one address and port', () => {
-  test('are one destination with the sum of their weights', () => {
-    const config = tree({
-      web: {
-        frontend: WEB,
-        backends: { a: { ipv4: '172.17.0.2', tcp: 80, weight: 3 }, b: { ipv4: '172.17.0.2', tcp: 80, weight: 4 } },
-      },
-    });
-    const result = plan(config, OPTIONS);
-    expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 7'] });
-    expect([...([...result.desired.values()][0]?.destinations.values() ?? [])].map((d) => d.backends)).toEqual([
-      ['a', 'b'],
+describe('a virtual address that no client can send to', () => {
+  test.each([
+    ['0.0.0.0', 'is the unspecified address'],
+    ['255.255.255.255', 'is the broadcast address'],
+    ['224.0.0.1', 'is a multicast address'],
+    ['239.255.255.255', 'is a multicast address'],
+    ['::', 'is the unspecified address'],
+    ['ff02::1', 'is a multicast address'],
+  ])('%s is not published, and the frontend has a problem', (address, why) => {
+    const family = address.includes(':') ? 'ipv6' : 'ipv4';
+    const both = { ipv4: '10.0.0.1', ipv6: 'fd00::1', [family]: address, tcp: 80 };
+    const planned = plan(tree({ web: { frontend: both } }));
+    expect(planned.desired.size).toBe(1);
+    expect(wrong(planned)).toEqual([
+      `services/web/frontend: ${family} ${address} ${why}: expected one that clients send to; not published`,
     ]);
   });
 
-  test('whose methods differ take the smallest name’s, and a problem says so', () => {
-    const config = tree(
-      { web: { frontend: WEB, backends: { b: { ipv4: '172.18.0.2', tcp: 80 }, a: { ipv4: '172.17.0.2', tcp: 80 } } } },
-      {
-        one: { prefix: '172.17.0.0/16', gateway: '192.0.2.1', ipvsMethod: 'droute' },
-        two: { prefix: '172.18.0.0/16', gateway: '192.0.2.1', ipvsMethod: 'tunnel' },
-      },
-    );
-    const result = plan(config, OPTIONS);
-    expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['192.0.2.1:80 droute 20'] });
-    expect(result.problems).toEqual([
-      {
-        source: 'plan',
-        key: 'services/web/backends/b',
-        message: expect.stringContaining('tunnel differs from droute'),
-      },
-    ]);
-  });
-
-  test('never exceed the kernel’s greatest weight', () => {
-    const config = tree({
-      web: {
-        frontend: WEB,
-        backends: {
-          a: { ipv4: '172.17.0.2', tcp: 80, weight: 2147483647 },
-          b: { ipv4: '172.17.0.2', tcp: 80, weight: 1 },
-        },
-      },
-    });
-    const result = plan(config, OPTIONS);
-    expect(said(result)).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 2147483647'] });
-    expect(result.problems).toHaveLength(1);
-  });
-
-  test('have a limit of connections only if each has one', () => {
-    expect(limits(100, 50)).toEqual([150]);
-    expect(limits(100, undefined)).toEqual([0]);
-  });
+  test.each(['127.0.0.1', '240.0.0.1', '0.0.0.1', '223.255.255.255', 'fe80::1', '::1', 'ff:1::', '::ffff:a00:1'])(
+    '%s might be one that they do: it is published',
+    (address) => {
+      const frontend = address.includes(':') ? { ipv6: address, tcp: 80 } : { ipv4: address, tcp: 80 };
+      const planned = plan(tree({ web: { frontend } }));
+      expect([planned.desired.size, wrong(planned)]).toEqual([1, []]);
+    },
+  );
 });
 
-describe('routes', () => {
-  test.each<[string, Record<string, Partial<Route>>, string[]]>([
-    [
-      'with a gateway send to its address and the frontend’s port',
-      { r: { prefix: '172.17.0.0/16', gateway: '192.0.2.1', ipvsMethod: 'droute' } },
-      ['192.0.2.1:80 droute 10'],
-    ],
-    [
-      'without a gateway only say the method',
-      { r: { prefix: '172.17.0.0/16', ipvsMethod: 'masq' } },
-      ['172.17.0.2:8080 masq 10'],
-    ],
-    ['without a method exclude', { r: { prefix: '172.17.0.0/16' } }, []],
-    ['that do not match leave the backend as it is', { r: { prefix: '172.18.0.0/16' } }, ['172.17.0.2:8080 masq 10']],
-    [
-      'the longest prefix wins',
-      { wide: { prefix: '172.16.0.0/12' }, narrow: { prefix: '172.17.0.0/24', ipvsMethod: 'masq' } },
-      ['172.17.0.2:8080 masq 10'],
-    ],
-    [
-      'no prefix is the default',
-      { d: {}, narrow: { prefix: '172.17.0.0/24', ipvsMethod: 'masq' } },
-      ['172.17.0.2:8080 masq 10'],
-    ],
-    [
-      'a tie goes to the higher priority',
-      { a: { prefix: '172.17.0.0/16' }, b: { prefix: '172.17.0.0/16', ipvsMethod: 'masq', priority: 1 } },
-      ['172.17.0.2:8080 masq 10'],
-    ],
-    [
-      'then to the smaller name',
-      { b: { prefix: '172.17.0.0/16' }, a: { prefix: '172.17.0.0/16', ipvsMethod: 'masq' } },
-      ['172.17.0.2:8080 masq 10'],
-    ],
-    ['of the other family do not match', { r: { prefix: '::ffff:172.17.0.0/112' } }, ['172.17.0.2:8080 masq 10']],
-    ['to a gateway of the other family need a tunnel', { r: { gateway: '2001:db8::1', ipvsMethod: 'droute' } }, []],
-    [
-      'to a gateway of the other family go by tunnel',
-      { r: { gateway: '2001:db8::1', ipvsMethod: 'tunnel' } },
-      ['[2001:db8::1]:80 tunnel 10'],
-    ],
-  ])('%s', (_, routes, expected) => {
-    expect(said(behind(routes))['tcp 10.0.0.1:80 wlc']).toEqual(expected);
-  });
-
-  test('that leave backends out say so, once for each service', () => {
-    const { problems } = plan(
-      tree(
-        {
-          web: {
-            frontend: { ...WEB, udp: 53 },
-            backends: { a: { ipv4: '172.17.0.2', tcp: 1, udp: 1 }, b: { ipv4: '172.17.0.3', tcp: 1, udp: 1 } },
-          },
-        },
-        { oops: {} },
-      ),
-      OPTIONS,
+describe('a firewall mark', () => {
+  test('without an address takes the families of its backends', () => {
+    const planned = plan(
+      tree({ m: { frontend: { fwmark: 7 }, backends: { a: { ipv4: '172.17.0.2' }, b: { ipv6: 'fd00::2' } } } }),
     );
-    expect(problems).toEqual([
-      { source: 'plan', key: 'services/web/frontend', message: 'route oops has no IPVSMethod: backends left out: 2' },
+    expect(said(planned)).toEqual({
+      'fwmark ipv4 7 wlc': ['172.17.0.2:0 masq 10'],
+      'fwmark ipv6 7 wlc': ['[fd00::2]:0 masq 10'],
+    });
+  });
+
+  test('without an address or backends publishes nothing, and says what is missing', () => {
+    const planned = plan(tree({ m: { frontend: { fwmark: 7 } } }));
+    expect([planned.desired.size, wrong(planned)]).toEqual([
+      0,
+      ['services/m/frontend: fwmark 7 publishes nothing: expected ipv4 or ipv6 here or in a backend'],
     ]);
   });
 
-  test('say what kind of tunnel', () => {
-    expect(tunnel({})).toEqual([undefined]);
-    expect(tunnel({ tunnel: { type: 'gue', port: 5555, checksum: true } })).toEqual([
-      { type: 'gue', port: 5555, checksum: 'checksum' },
-    ]);
-    expect(tunnel({ tunnel: { type: 'gre', checksum: true } })).toEqual([
-      { type: 'gre', port: 0, checksum: 'checksum' },
+  test('ignores ports beside it, and says so', () => {
+    const planned = one({ ...WEB, udp: 53, fwmark: 7 }, { ipv4: '172.17.0.2', tcp: 8080 });
+    expect(said(planned)).toEqual({ 'fwmark ipv4 7 wlc': ['172.17.0.2:8080 masq 10'] });
+    expect(wrong(planned)).toEqual([
+      'services/web/frontend: fwmark 7: packets are taken by their mark, tcp, udp ignored',
     ]);
   });
 
-  test('by which packets would arrive at another port than the backend’s are a problem', () => {
-    const { problems } = behind({ r: { prefix: '172.17.0.0/16', ipvsMethod: 'droute' } });
-    expect(problems).toEqual([
-      {
-        source: 'plan',
-        key: 'services/web/backends/a',
-        message: 'port 8080: droute cannot change the port, packets arrive at 80',
-      },
+  test('through a gateway keeps the ports of its packets', () => {
+    const planned = one(
+      { fwmark: 7, ipv4: '10.0.0.1' },
+      { ipv4: '172.17.0.2', tcp: 8080 },
+      { r: { gateway: '192.0.2.1', ipvsMethod: 'droute' } },
+    );
+    expect(said(planned)).toEqual({ 'fwmark ipv4 7 wlc': ['192.0.2.1:0 droute 10'] });
+    expect(wrong(planned)).toEqual([]);
+  });
+
+  test('may be scheduled packet by packet', () => {
+    const planned = plan(tree({ m: { frontend: { fwmark: 7, ipv4: '10.0.0.1', onePacket: true } } }));
+    expect([...planned.desired.values()].map(({ service }) => service.onePacket)).toEqual([true]);
+  });
+
+  test('is one virtual service whoever claims it: the smaller name’s', () => {
+    const frontend = { fwmark: 7, ipv4: '10.0.0.1' };
+    expect(wrong(plan(tree({ b: { frontend }, a: { frontend } })))).toEqual([
+      "services/b/frontend: fwmark ipv4 7 is already service a's: not published",
     ]);
   });
 });
 
 test('plans nothing that the kernel’s client would refuse, whatever the tree takes', () => {
-  const port = fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined });
-  const endpoint = {
-    ipv4: fc.option(fc.ipV4(), { nil: undefined }),
-    ipv6: fc.option(fc.ipV6(), { nil: undefined }),
-    tcp: port,
-    udp: port,
-    sctp: port,
-  };
-  const limit = fc.option(fc.integer({ min: 0, max: 0xffff_ffff }), { nil: undefined });
-  const method = fc.option(fc.constantFrom('masq', 'droute', 'tunnel'), { nil: undefined });
-  const frontend = fc.record({
-    ...endpoint,
-    fwmark: fc.option(fc.integer({ min: 1, max: 0xffff_ffff }), { nil: undefined }),
-    scheduler: fc.option(fc.constantFrom('rr', 'sh', 'mh', 'a-scheduler_name'), { nil: undefined }),
-    schedulerFlags: fc.option(fc.subarray(['sh-port', 'mh-fallback', 'flag-3']), { nil: undefined }),
-    persistence: fc.option(
-      fc.record({ timeout: fc.integer({ min: 1, max: 2_678_400 }), netmask: fc.integer({ min: 1, max: 128 }) }),
-      { nil: undefined },
-    ),
-    onePacket: fc.boolean(),
-    method,
-  });
-  const backends = fc.dictionary(
-    fc.constantFrom('a', 'b', 'c'),
-    fc.record({
-      ...endpoint,
-      weight: fc.integer({ min: 0, max: 0x7fff_ffff }),
-      upperThreshold: limit,
-      lowerThreshold: limit,
+  fc.assert(
+    fc.property(trees(['rr', 'sh', 'mh', 'a-scheduler']), fc.boolean(), (entries, syncDaemon) => {
+      for (const { service, destinations } of plan(read(entries), OPTIONS, syncDaemon).desired.values()) {
+        const { serviceName: _name, ...virtual } = service;
+        expect(canonicalVirtualService(virtual)).toEqual(virtual);
+        for (const [key, { backends: _backends, ...destination }] of destinations) {
+          expect(canonicalDestination(destination)).toEqual(destination);
+          expect(destinationKey(destination)).toBe(key);
+          expect(destination.family === service.id.family || (destination.method === 'tunnel' && !syncDaemon)).toBe(
+            true,
+          );
+        }
+      }
     }),
   );
-  const route = fc.record({
-    gateway: fc.option(fc.oneof(fc.ipV4(), fc.ipV6()), { nil: undefined }),
-    ipvsMethod: method,
-    tunnel: fc.option(fc.record({ type: fc.constantFrom('ipip', 'gue', 'gre'), port, checksum: fc.boolean() }), {
-      nil: undefined,
-    }),
-  });
+});
+
+test('the order in which entries were read makes no difference', () => {
   fc.assert(
-    fc.property(frontend, backends, route, (front, back, way) => {
-      const sources = new ConfigTree(['memory:']);
-      const entries = new Map([
-        ['services/web/frontend', JSON.stringify(front)],
-        ['routes/default', JSON.stringify(way)],
-        ...Object.entries(back).map(([name, b]): [string, string] => [
-          `services/web/backends/${name}`,
-          JSON.stringify(b),
-        ]),
-      ]);
-      sources.apply(0, { type: 'snapshot', entries });
-      for (const { service, destinations } of plan(sources.config, OPTIONS).desired.values()) {
-        expect(() => canonicalVirtualService(service)).not.toThrow();
-        for (const destination of destinations.values()) {
-          expect(() => canonicalDestination(destination)).not.toThrow();
-          expect(destination.family === service.id.family || destination.method === 'tunnel').toBe(true);
+    fc.property(trees(['rr', 'mh']), (entries) => {
+      const [first, other] = [entries, new Map([...entries].toReversed())].map((each) => plan(read(each), OPTIONS));
+      expect(new Map(other?.desired)).toEqual(new Map(first?.desired));
+      expect(other?.problems).toEqual(first?.problems);
+    }),
+  );
+});
+
+test('loses no weight and no backend: each joins, is a problem, or speaks something else', () => {
+  fc.assert(
+    fc.property(trees(['rr']), (entries) => {
+      const { services, routes } = read(entries);
+      for (const [name, service] of services) {
+        const planned = planService(name, service, routeTable(routes), OPTIONS);
+        for (const { service: virtual, destinations } of planned.entries) {
+          const merged = [...destinations.values()].flatMap(({ backends }) => backends);
+          expect(new Set(merged).size).toBe(merged.length);
+          for (const { backends, weight } of destinations.values()) {
+            const sum = backends.reduce((total, each) => total + (service.backends.get(each)?.weight ?? 0), 0);
+            expect(weight).toBe(Math.min(sum, 0x7fff_ffff));
+          }
+          const { family } = virtual.id;
+          const missing = [...service.backends].filter(
+            ([each, fields]) =>
+              !merged.includes(each) &&
+              fields[family] !== undefined &&
+              (!('protocol' in virtual.id) || fields[virtual.id.protocol] !== undefined),
+          );
+          const excused = planned.problems.map(({ key, message }) =>
+            message.includes('backends left out') ? 'any' : key.split('/').at(-1),
+          );
+          expect(missing.filter(([each]) => !excused.includes(each) && !excused.includes('any'))).toEqual([]);
         }
       }
     }),

@@ -1,20 +1,31 @@
-import { type ArgumentError, destinationKey, type IpvsError, type VirtualServiceId } from '@clusterf/ipvs';
+import {
+  type ArgumentError,
+  destinationKey,
+  type IpvsError,
+  type VirtualService,
+  type VirtualServiceId,
+} from '@clusterf/ipvs';
 import { acknowledge, type Diff, type Op, type OpKind } from './diff.js';
-import type { MutableTable } from './table.js';
+import type { Connections } from './drain.js';
+import type { MutableEntry, MutableTable } from './table.js';
 
 /** The kernel as the agent uses it: `kernel.ts` over netlink, or a table in memory where faults are injected. */
 export interface Kernel {
   /** The whole table. */
   dump(): Promise<MutableTable>;
   /** One virtual service with its destinations, `undefined` if there is none. */
-  dumpService(id: VirtualServiceId): Promise<MutableTableEntry | undefined>;
+  dumpService(id: VirtualServiceId): Promise<MutableEntry | undefined>;
   /** Does all of them in order, going on after a refusal; one answer each. Throws only if the kernel cannot be asked. */
   execute(ops: readonly Op[]): Promise<readonly (Refusal | undefined)[]>;
   /** Deletes every virtual service, whoever made it. */
   flush(): Promise<void>;
+  /** Connections of a virtual service's destinations, by `destinationKey`. */
+  connections(id: VirtualServiceId): Promise<ReadonlyMap<string, Connections>>;
+  /** All virtual services by key, without keeping a pass that runs meanwhile waiting. */
+  watchServices(): Promise<ReadonlyMap<string, VirtualService>>;
+  /** The same for the destinations of one: what there is of it is in the answer beside them. */
+  watchDestinations(service: VirtualService): Promise<MutableEntry>;
 }
-
-type MutableTableEntry = MutableTable extends Map<string, infer Entry> ? Entry : never;
 
 /** By the kernel, or by its client, which does not send what the kernel could only misread. */
 export type Refusal = IpvsError | ArgumentError;
@@ -22,6 +33,14 @@ export type Refusal = IpvsError | ArgumentError;
 export interface Failure {
   readonly op: Op;
   readonly error: Refusal;
+}
+
+/** What is told of an apply as it goes on. */
+export interface Progress {
+  acknowledged(op: Op): void;
+  refused(failure: Failure): void;
+  /** Everything new and changed is in the kernel, as far as it took it, and nothing is removed yet. */
+  made(): Promise<void>;
 }
 
 /**
@@ -32,7 +51,7 @@ export async function apply(
   kernel: Kernel,
   { make, remove }: Diff,
   actual: MutableTable,
-  acknowledged: (op: Op) => void,
+  progress: Progress,
 ): Promise<readonly Failure[]> {
   const failures: Failure[] = [];
   const execute = async (ops: readonly Op[]) => {
@@ -40,14 +59,17 @@ export async function apply(
     const answers = await kernel.execute(ops);
     for (const [index, op] of ops.entries()) {
       const error = answers[index];
-      if (error !== undefined) failures.push({ op, error });
-      else {
+      if (error !== undefined) {
+        failures.push({ op, error });
+        progress.refused({ op, error });
+      } else {
         acknowledge(actual, op);
-        acknowledged(op);
+        progress.acknowledged(op);
       }
     }
   };
   await execute(make);
+  await progress.made();
   const short = new Set(failures.flatMap(({ op }) => (op.command === 'newDestination' ? [op.key] : [])));
   const bare = new Set([...short].filter((key) => !takesConnections(actual, key, remove)));
   await execute(remove.filter((op) => !bare.has(op.key)));

@@ -5,7 +5,14 @@
  */
 import { type Command, destinationKey, type VirtualServiceId } from '@clusterf/ipvs';
 import type { Desired } from './plan.js';
-import { type MutableTable, sameDestination, sameService, type Table } from './table.js';
+import {
+  type KnownService,
+  type MutableTable,
+  sameDestination,
+  sameService,
+  type Table,
+  type TableEntry,
+} from './table.js';
 
 export type OpKind =
   | 'newService'
@@ -39,8 +46,14 @@ export interface Diff {
 /**
  * @param owned whether a virtual service that is not desired is ours to delete, by `virtualServiceKey`.
  *   What is desired is ours by that alone.
+ * @param keys the virtual services to look at: all, unless said
  */
-export function diff(actual: Table, desired: Desired, owned: (key: string) => boolean): Diff {
+export function diff(
+  actual: Table,
+  desired: Desired,
+  owned: (key: string) => boolean,
+  keys: Iterable<string> = new Set([...desired.keys(), ...actual.keys()]),
+): Diff {
   const newServices: Op[] = [];
   const setServices: Op[] = [];
   const newDestinations: Op[] = [];
@@ -48,9 +61,17 @@ export function diff(actual: Table, desired: Desired, owned: (key: string) => bo
   const delDestinations: Op[] = [];
   const delServices: Op[] = [];
 
-  for (const [key, { service, destinations }] of desired) {
-    const { serviceName, id } = service;
+  for (const key of keys) {
     const was = actual.get(key);
+    const wanted = desired.get(key);
+    if (wanted === undefined) {
+      // The kernel removes a service's destinations with it.
+      if (was !== undefined && owned(key))
+        delServices.push({ command: 'delService', key, ...nameOf(was), service: was.service.id });
+      continue;
+    }
+    const { service, destinations } = wanted;
+    const { serviceName, id } = service;
     if (was === undefined) newServices.push({ command: 'newService', key, serviceName, service });
     else if (!sameService(was.service, service)) setServices.push({ command: 'setService', key, serviceName, service });
 
@@ -62,19 +83,21 @@ export function diff(actual: Table, desired: Desired, owned: (key: string) => bo
       else if (!sameDestination(wasDestination, destination))
         setDestinations.push({ command: 'setDestination', key, serviceName, backends, service: id, destination });
     }
-    for (const [at, destination] of was?.destinations ?? [])
-      if (!destinations.has(at))
-        delDestinations.push({ command: 'delDestination', key, serviceName, service: id, destination });
+    for (const [at, destination] of was?.destinations ?? []) {
+      if (destinations.has(at)) continue;
+      const names = { serviceName, ...(destination.backends && { backends: destination.backends }) };
+      delDestinations.push({ command: 'delDestination', key, ...names, service: id, destination });
+    }
   }
-
-  // The kernel removes a service's destinations with it.
-  for (const [key, { service }] of actual)
-    if (!desired.has(key) && owned(key)) delServices.push({ command: 'delService', key, service: service.id });
 
   return {
     make: [...newServices, ...setServices, ...newDestinations, ...setDestinations],
     remove: [...delDestinations, ...delServices],
   };
+}
+
+function nameOf({ service: { serviceName } }: TableEntry<KnownService>): { readonly serviceName?: string } {
+  return serviceName === undefined ? {} : { serviceName };
 }
 
 /** Puts an operation that the kernel has acknowledged into what is known of it, without asking it again. */

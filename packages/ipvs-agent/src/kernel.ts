@@ -1,23 +1,39 @@
 import { ArgumentError, destinationKey, type IpvsClient, virtualServiceKey } from '@clusterf/ipvs';
 import type { Kernel, Refusal } from './apply.js';
 import type { Op } from './diff.js';
+import { tableEntry } from './table.js';
 
-/** The kernel of the network namespace that this process runs in. */
-export function ipvsKernel(client: IpvsClient): Kernel {
+/**
+ * The kernel of the network namespace that this process runs in.
+ *
+ * @param client for what a pass does
+ * @param onlooker for looks that must not keep a pass waiting: requests of one client are queued
+ */
+export function ipvsKernel(client: IpvsClient, onlooker: IpvsClient): Kernel {
   return {
     dump: async () =>
       new Map(
         (await client.table()).map(({ service, destinations }) => [
           virtualServiceKey(service.id),
-          entry(service, destinations),
+          tableEntry(service, destinations),
         ]),
       ),
     dumpService: async (id) => {
       const service = await client.service(id);
-      return service && entry(service, await client.destinations(id));
+      return service && tableEntry(service, await client.destinations(id));
     },
     execute: async (ops) => await execute(client, ops),
     flush: async () => await client.flush(),
+    connections: async (id) =>
+      new Map(
+        (await client.destinations(id)).map((destination) => [
+          destinationKey(destination),
+          { active: destination.activeConnections, inactive: destination.inactiveConnections },
+        ]),
+      ),
+    watchServices: async () =>
+      new Map((await onlooker.services()).map((service) => [virtualServiceKey(service.id), service])),
+    watchDestinations: async (service) => tableEntry(service, await onlooker.destinations(service.id)),
   };
 }
 
@@ -37,11 +53,4 @@ async function execute(client: IpvsClient, ops: readonly Op[]): Promise<readonly
     }
     return answers;
   }
-}
-
-function entry<S, D extends Parameters<typeof destinationKey>[0]>(service: S, destinations: readonly D[]) {
-  return {
-    service,
-    destinations: new Map(destinations.map((destination) => [destinationKey(destination), destination])),
-  };
 }

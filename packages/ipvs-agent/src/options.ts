@@ -1,6 +1,13 @@
 import { defineCommand, type OptionsOf } from '@clusterf/daemon';
 import { etcdFlags } from '@clusterf/store';
 
+/** `50%` as 0.5; `off` as 1, everything; undefined for anything else. */
+export function parseShare(text: string): number | undefined {
+  if (text === 'off') return 1;
+  const [, percent] = /^(\d{1,3})%$/.exec(text) ?? [];
+  return percent === undefined || Number(percent) > 100 ? undefined : Number(percent) / 100;
+}
+
 /** `clusterf-ipvs`: the Go program's options keep their names; where it had a prefix, the short name is an alias. */
 export const command = defineCommand({
   command: 'clusterf-ipvs',
@@ -54,11 +61,35 @@ export const command = defineCommand({
       group: 'IPVS',
       describe: 'time between looks at the whole kernel table, which repair what somebody else changed; 0 = never',
     },
+    'drain-timeout': {
+      type: 'duration',
+      default: '60s',
+      group: 'IPVS',
+      describe: 'how long a removed destination keeps its established connections, at weight 0; 0 = not at all',
+    },
+    brake: {
+      type: 'string',
+      default: '50%',
+      check: (text: string) => (parseShare(text) === undefined ? 'a percentage such as 50%, or off' : undefined),
+      group: 'IPVS',
+      describe: 'share of all destinations that one pass may remove, from 4 of them on; or off',
+    },
+    'brake-hold': {
+      type: 'duration',
+      default: '30s',
+      group: 'IPVS',
+      describe: 'how long a greater removal has to be asked for, without a break, until it is done',
+    },
+    adopt: {
+      type: 'boolean',
+      group: 'IPVS',
+      describe: 'take over virtual services that are there already: what the tree does not name goes',
+    },
     'state-dir': {
       type: 'string',
       default: '/run/clusterf',
       group: 'IPVS',
-      describe: 'where the agent remembers which virtual services are its own',
+      describe: 'where the agent remembers what in the kernel is its own',
     },
     flush: {
       type: 'boolean',
@@ -72,7 +103,7 @@ export const command = defineCommand({
       describe: 'read the kernel, print the operations, write nothing',
     },
     print: { type: 'boolean', group: 'Running', describe: 'print the table after every pass that changed it' },
-    once: { type: 'boolean', group: 'Running', describe: 'exit after one pass' },
+    once: { type: 'boolean', group: 'Running', describe: 'exit when the kernel is as the tree says' },
     debug: { type: 'boolean', alias: 'ipvs-debug', group: 'Logging', describe: 'the same as --log-level debug' },
   },
 });

@@ -1,81 +1,52 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import type { StateFile } from './state-file.js';
 
-const FILE = 'owned.json';
-const State = z.object({ version: z.literal(1), virtualServices: z.array(z.string()) });
+/** What is remembered across restarts. */
+export const OwnedState = z.object({ version: z.literal(1), virtualServices: z.array(z.string()) });
+export type OwnedState = z.infer<typeof OwnedState>;
 
 /**
  * Which virtual services are ours, by `virtualServiceKey`, remembered across restarts: what the tree dropped while
- * the agent was away is still deleted, and what somebody else put into the kernel is not.
+ * the agent was away is still deleted, and what somebody else put into the kernel is not. A state that cannot be read
+ * counts as empty, which errs on the side of deleting nothing.
  */
 export class Ownership {
-  readonly #file: string | undefined;
-  #owned: ReadonlySet<string>;
-  /** Whether the file says so too. */
-  #saved = true;
+  readonly #state: StateFile<OwnedState>;
+  readonly #owned: Set<string>;
+  #changed = false;
 
-  private constructor(file: string | undefined, owned: ReadonlySet<string>) {
-    this.#file = file;
-    this.#owned = owned;
-  }
-
-  /**
-   * Reads the state directory. A missing file is a first start; an unreadable or damaged one is reported and
-   * counts as empty, which errs on the side of deleting nothing.
-   */
-  static async load(
-    directory: string | undefined,
-    report: (message: string, error: unknown) => void,
-  ): Promise<Ownership> {
-    if (directory === undefined) return new Ownership(undefined, new Set());
-    const file = join(directory, FILE);
-    try {
-      return new Ownership(file, new Set(State.parse(JSON.parse(await readFile(file, 'utf8'))).virtualServices));
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT'))
-        report(`${file}: unreadable, virtual services of an earlier run are not recognised as ours`, error);
-      return new Ownership(file, new Set());
-    }
+  constructor(state: StateFile<OwnedState>) {
+    this.#state = state;
+    this.#owned = new Set(state.value.virtualServices);
   }
 
   has(key: string): boolean {
     return this.#owned.has(key);
   }
 
-  /** All of them. */
-  get keys(): ReadonlySet<string> {
-    return this.#owned;
+  get size(): number {
+    return this.#owned.size;
   }
 
-  /**
-   * From now on exactly these. Written whole and renamed into place, so that a crash leaves the old or the new.
-   *
-   * @throws the file system's error; what is owned is updated all the same, and the next call tries again
-   */
-  async replace(keys: ReadonlySet<string>): Promise<void> {
-    const same = keys.size === this.#owned.size && [...keys].every((key) => this.#owned.has(key));
-    if (same && this.#saved) return;
-    this.#owned = new Set(keys);
-    this.#saved = this.#file === undefined;
-    if (this.#file === undefined) return;
-    const state: z.infer<typeof State> = { version: 1, virtualServices: [...keys].toSorted() };
-    await makeDirectory(dirname(this.#file));
-    await writeFile(`${this.#file}.new`, `${JSON.stringify(state)}\n`);
-    await rename(`${this.#file}.new`, this.#file);
-    this.#saved = true;
+  add(key: string): void {
+    if (this.#owned.has(key)) return;
+    this.#owned.add(key);
+    this.#changed = true;
   }
-}
 
-/** Not recursively: under /proc and the like Node's recursive mkdir never returns. */
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path);
-  } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error;
+  delete(key: string): void {
+    if (this.#owned.delete(key)) this.#changed = true;
   }
-}
 
-function hasCode(error: unknown, code: string): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
+  /** Forgets what neither of these has. */
+  retain(...tables: readonly { has(key: string): boolean }[]): void {
+    for (const key of this.#owned) if (!tables.some((table) => table.has(key))) this.delete(key);
+  }
+
+  /** @throws the file system's error; what is owned is owned all the same, and the next call tries again */
+  async save(): Promise<void> {
+    if (!this.#changed && this.#state.saved) return;
+    this.#changed = false;
+    await this.#state.write({ version: 1, virtualServices: [...this.#owned].toSorted() });
+  }
 }

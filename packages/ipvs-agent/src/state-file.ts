@@ -1,5 +1,5 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errorCode, toError } from '@clusterf/daemon';
 import type { z } from 'zod';
 
@@ -56,6 +56,7 @@ export class StateFile<T> {
     this.#value = value;
     if (this.#directory === undefined) return;
     this.#saved = false;
+    await makeDirectory(dirname(this.#directory));
     await makeDirectory(this.#directory);
     const file = join(this.#directory, `${this.#name}.json`);
     await writeFile(`${file}.new`, `${JSON.stringify(value)}\n`);

@@ -1,4 +1,4 @@
-import type { Destination, VirtualService } from '@clusterf/ipvs';
+import { type Destination, destinationKey, type VirtualService } from '@clusterf/ipvs';
 
 /** One virtual service with its destinations, by `destinationKey`. */
 export interface TableEntry<S extends VirtualService = VirtualService, D extends Destination = Destination> {
@@ -7,13 +7,48 @@ export interface TableEntry<S extends VirtualService = VirtualService, D extends
 }
 
 /** What the kernel holds, or should hold, by `virtualServiceKey`. */
-export type Table = ReadonlyMap<string, TableEntry>;
+export type Table = ReadonlyMap<string, TableEntry<KnownService, KnownDestination>>;
 
-/** A table that is kept up to date in place: 10,000 destinations of one service are not copied for each of them. */
-export type MutableTable = Map<
-  string,
-  { readonly service: VirtualService; readonly destinations: Map<string, Destination> }
->;
+/** The kernel knows no names; where we have made a thing, or recognised it, we do. */
+export interface KnownService extends VirtualService {
+  readonly serviceName?: string;
+}
+export interface KnownDestination extends Destination {
+  readonly backends?: readonly string[];
+}
+
+/** An entry that is kept up to date in place: 10,000 destinations of one service are not copied for each of them. */
+export interface MutableEntry {
+  readonly service: KnownService;
+  readonly destinations: Map<string, KnownDestination>;
+}
+export type MutableTable = Map<string, MutableEntry>;
+
+export function tableEntry(service: KnownService, destinations: readonly KnownDestination[]): MutableEntry {
+  return { service, destinations: new Map(destinations.map((each) => [destinationKey(each), each])) };
+}
+
+/**
+ * Gives what was read from the kernel the names of what it is known to be: an entry that is set like the known one
+ * becomes the known one, which also is one object less to hold.
+ */
+export function recognise(
+  read: MutableEntry,
+  known: TableEntry<KnownService, KnownDestination> | undefined,
+): MutableEntry {
+  if (known === undefined) return read;
+  for (const [at, destination] of read.destinations) {
+    const same = known.destinations.get(at);
+    if (same === undefined) continue;
+    if (sameDestination(destination, same)) read.destinations.set(at, same);
+    else if (same.backends !== undefined) read.destinations.set(at, { ...destination, backends: same.backends });
+  }
+  const { serviceName } = known.service;
+  const service = sameService(read.service, known.service)
+    ? known.service
+    : { ...read.service, ...(serviceName !== undefined && { serviceName }) };
+  return { service, destinations: read.destinations };
+}
 
 /** Whether two destinations with one identity are set alike. */
 export function sameDestination(a: Destination, b: Destination): boolean {

@@ -1,117 +1,15 @@
 import { EventEmitter, once } from 'node:events';
-import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Logger } from '@clusterf/daemon';
-import { type AgentOptions, runAgent } from '../src/agent.js';
-import { Ownership } from '../src/ownership.js';
+import { describe, expect, test } from '@jest/globals';
 import { until } from '../../../test/fixtures/until.js';
-import { ManualClock } from '../../daemon/test/manual-clock.js';
 import { MemoryKernel } from './memory-kernel.js';
+import { destinations, existing, RunningAgent, started, TREE, WEB, WEB_KEY } from './running-agent.js';
 import { ScriptedSource } from './scripted-source.js';
-
-const OPTIONS: AgentOptions = {
-  method: 'masq',
-  scheduler: 'wlc',
-  elide: false,
-  resync: 30_000,
-  noop: false,
-  print: false,
-  flush: false,
-  once: false,
-};
-
-const WEB = { ipv4: '10.0.0.1', tcp: 80 };
-const WEB_KEY = 'tcp 10.0.0.1:80';
-const TREE = {
-  'services/web/frontend': WEB,
-  'services/web/backends/a': { ipv4: '172.17.0.2', tcp: 8080 },
-  'services/web/backends/b': { ipv4: '172.17.0.3', tcp: 8080 },
-};
-
-class LogRecord implements Logger {
-  readonly lines: { level: string; message: string; fields: Readonly<Record<string, unknown>> | undefined }[] = [];
-  readonly error = this.#at('error');
-  readonly warn = this.#at('warn');
-  readonly info = this.#at('info');
-  readonly debug = this.#at('debug');
-  with = () => this;
-  close = async () => {};
-
-  #at(level: string): Logger['info'] {
-    return (message, fields) => void this.lines.push({ level, message, fields });
-  }
-
-  said(text: string): number {
-    return this.lines.filter(({ message }) => message.includes(text)).length;
-  }
-}
-
-/** An agent between scripted sources and a kernel in memory. */
-class Running {
-  readonly log = new LogRecord();
-  readonly printed: string[] = [];
-  readonly clock = new ManualClock();
-  readonly kernel: MemoryKernel;
-  readonly done: Promise<void>;
-  readonly #stop = new AbortController();
-
-  constructor(
-    sources: readonly ScriptedSource[],
-    kernel: MemoryKernel,
-    owned: Ownership,
-    options: Partial<AgentOptions> = {},
-  ) {
-    this.kernel = kernel;
-    this.done = runAgent(
-      { ...OPTIONS, ...options },
-      {
-        sources,
-        kernel,
-        ownership: owned,
-        log: this.log,
-        print: (text) => void this.printed.push(text),
-        clock: this.clock,
-        signal: this.#stop.signal,
-      },
-    );
-    running.push(this);
-  }
-
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.done;
-  }
-}
-
-const running: Running[] = [];
-afterEach(async () => {
-  for (const agent of running.splice(0)) await agent.stop().catch(() => {});
-});
-
-async function ownership(...keys: string[]): Promise<Ownership> {
-  const owned = await Ownership.load(undefined, () => {});
-  await owned.replace(new Set(keys));
-  return owned;
-}
-
-/** One source, an empty kernel and an agent that has done its first pass over the tree. */
-async function started(tree: Readonly<Record<string, unknown>> = TREE, options: Partial<AgentOptions> = {}) {
-  const source = new ScriptedSource();
-  const kernel = new MemoryKernel();
-  const agent = new Running([source], kernel, await ownership(), options);
-  source.snapshot(tree);
-  await until('the first pass', () => kernel.table.has(WEB_KEY));
-  return { source, kernel, agent };
-}
-
-function destinations(kernel: MemoryKernel, key = WEB_KEY): string[] {
-  return [...(kernel.table.get(key)?.destinations ?? [])].map(([d, { weight }]) => `${d} ${weight}`);
-}
 
 describe('fail static', () => {
   test('writes nothing to the kernel before every source has been read once', async () => {
     const [first, second] = [new ScriptedSource('memory:1'), new ScriptedSource('memory:2')];
     const kernel = new MemoryKernel();
-    const agent = new Running([first, second], kernel, await ownership(WEB_KEY));
+    const agent = await RunningAgent.start([first, second], kernel, { owned: [WEB_KEY] });
     kernel.table.set(WEB_KEY, existing());
     second.unavailable('connection refused');
     first.snapshot({});
@@ -152,7 +50,7 @@ describe('an entry that cannot be read after a restart', () => {
     const { kernel, agent: first } = await started();
     await first.stop();
     const source = new ScriptedSource();
-    const agent = new Running([source], kernel, await ownership(WEB_KEY));
+    const agent = await RunningAgent.start([source], kernel, { owned: [WEB_KEY] });
     source.snapshot({
       ...TREE,
       'services/web/backends/a': '{"ipv4": 7}',
@@ -160,7 +58,7 @@ describe('an entry that cannot be read after a restart', () => {
     });
     await until('the good one', () => destinations(kernel).length === 3);
     expect(destinations(kernel)).toContain('172.17.0.2:8080 10');
-    expect(agent.log.said('removals held back')).toBe(1);
+    expect(agent.log.said('held back until every entry can be read')).toBe(1);
     source.change({ 'services/web/backends/a': undefined });
     await until('the deleted one to go', () => destinations(kernel).length === 2);
   });
@@ -169,7 +67,7 @@ describe('an entry that cannot be read after a restart', () => {
     const { kernel, agent: first } = await started();
     await first.stop();
     const source = new ScriptedSource();
-    const agent = new Running([source], kernel, await ownership(WEB_KEY));
+    const agent = await RunningAgent.start([source], kernel, { owned: [WEB_KEY] });
     source.snapshot({ ...TREE, 'services/web/frontend': '[]' });
     await until('the removal to be held', () => agent.log.said('removals held back') > 0);
     expect(destinations(kernel)).toHaveLength(2);
@@ -183,7 +81,7 @@ test('a tree that publishes nothing from the start takes nothing away: more like
   const { kernel, agent: first } = await started();
   await first.stop();
   const source = new ScriptedSource();
-  const agent = new Running([source], kernel, await ownership(WEB_KEY));
+  const agent = await RunningAgent.start([source], kernel, { owned: [WEB_KEY] });
   source.snapshot({});
   await until('it to be said', () => agent.log.said('removals held back until the tree publishes something') > 0);
   expect(destinations(kernel)).toHaveLength(2);
@@ -197,7 +95,7 @@ describe('ownership', () => {
     await agent.stop();
     const asked = kernel.asked.length;
     const source = new ScriptedSource();
-    const again = new Running([source], kernel, await ownership(WEB_KEY), { print: true });
+    const again = await RunningAgent.start([source], kernel, { owned: [WEB_KEY], print: true });
     source.snapshot(TREE);
     await until('its first pass', () => again.printed.length > 0);
     expect(kernel.asked).toHaveLength(asked);
@@ -208,7 +106,7 @@ describe('ownership', () => {
     const kernel = new MemoryKernel();
     const foreign = 'tcp 10.9.9.9:443';
     kernel.table.set(foreign, existing('10.9.9.9', 443)).set('tcp 10.0.0.2:80', existing('10.0.0.2', 80));
-    const agent = new Running([source], kernel, await ownership('tcp 10.0.0.2:80'), { print: true });
+    const agent = await RunningAgent.start([source], kernel, { owned: ['tcp 10.0.0.2:80'], print: true });
     source.snapshot(TREE);
     await until('the first pass', () => agent.printed.length > 0);
     expect([...kernel.table.keys()].toSorted()).toEqual([WEB_KEY, foreign].toSorted());
@@ -218,15 +116,14 @@ describe('ownership', () => {
     const source = new ScriptedSource();
     const kernel = new MemoryKernel();
     kernel.table.set(WEB_KEY, existing());
-    const owned = await ownership();
-    const agent = new Running([source], kernel, owned);
+    const agent = await RunningAgent.start([source], kernel);
     source.snapshot(TREE);
     await until('the first pass', () => destinations(kernel).length === 2);
-    expect(owned.has(WEB_KEY)).toBe(true);
+    expect(agent.ownership.has(WEB_KEY)).toBe(true);
     source.change({ 'services/web/frontend': undefined });
     await until('it to be gone', () => !kernel.table.has(WEB_KEY));
     await agent.stop();
-    expect(owned.has(WEB_KEY)).toBe(false);
+    expect(agent.ownership.has(WEB_KEY)).toBe(false);
   });
 });
 
@@ -247,18 +144,43 @@ describe('a kernel that is not as known', () => {
     kernel.table.get(WEB_KEY)?.destinations.delete('172.17.0.2:8080');
     await agent.clock.advance(30_000);
     await until('the repair', () => destinations(kernel).length === 2);
-    expect(kernel.dumps).toBe(2);
+    expect(agent.agent.status().drift).toEqual({ added: 0, changed: 0, removed: 1 });
+    const [line] = agent.log.lines.filter(({ message }) => message.startsWith('drift'));
+    expect(line).toMatchObject({
+      level: 'warn',
+      message: 'drift: somebody else removed a destination of ours',
+      fields: { service: 'web', destination: '172.17.0.2:8080', backends: ['a'], known: 'method=masq weight=10' },
+    });
+  });
+
+  test('is not taken for drift where a pass changed it while it was looked through', async () => {
+    const { source, kernel, agent } = await started();
+    const watch = kernel.watchDestinations.bind(kernel);
+    kernel.watchDestinations = async (service) => {
+      const read = await watch(service);
+      source.change({ 'services/web/backends/a': undefined });
+      await until('the change', () => destinations(kernel).length === 1);
+      return read;
+    };
+    await agent.clock.advance(30_000);
+    await until('the look', () => destinations(kernel).length === 1);
+    expect(agent.agent.status().drift).toEqual({ added: 0, changed: 0, removed: 0 });
+    expect(agent.log.said('drift')).toBe(0);
   });
 
   test('that refuses one service gets all others, and that one again', async () => {
     const source = new ScriptedSource();
     const kernel = new MemoryKernel();
     kernel.refuse = (op) => (op.command === 'newService' && op.service.scheduler === 'typo' ? 'ENOENT' : undefined);
-    const agent = new Running([source], kernel, await ownership());
+    const agent = await RunningAgent.start([source], kernel);
     source.snapshot({ ...TREE, 'services/bad/frontend': { ipv4: '10.0.0.9', tcp: 80, scheduler: 'typo' } });
-    await until('the failure', () => agent.log.said('pass failed') > 0);
-    expect(agent.log.said('problem: services/bad/frontend: newService tcp 10.0.0.9:80')).toBe(1);
+    await until('the failure', () => agent.log.said('problem: services/bad/frontend: newService tcp 10.0.0.9:80') > 0);
     expect(destinations(kernel)).toHaveLength(2);
+    expect(agent.agent.status().retrying).toMatchObject([{ virtualService: 'tcp 10.0.0.9:80' }]);
+    const asked = kernel.asked.length;
+    source.change({ 'services/web/backends/a': undefined });
+    await until('another service to go on', () => destinations(kernel).length === 1);
+    expect(kernel.asked).toHaveLength(asked + 1);
     kernel.refuse = () => undefined;
     await agent.clock.advance(1000);
     await until('the retry', () => kernel.table.has('tcp 10.0.0.9:80'));
@@ -270,7 +192,7 @@ describe('options', () => {
   test('--noop prints the operations with their names and asks the kernel for nothing', async () => {
     const source = new ScriptedSource();
     const kernel = new MemoryKernel();
-    const agent = new Running([source], kernel, await ownership(), { noop: true, once: true, flush: true });
+    const agent = await RunningAgent.start([source], kernel, { noop: true, once: true, flush: true });
     source.snapshot(TREE);
     await agent.done;
     expect(kernel.asked).toEqual([]);
@@ -288,7 +210,7 @@ describe('options', () => {
     const source = new ScriptedSource();
     const kernel = new MemoryKernel();
     kernel.table.set('tcp 10.9.9.9:443', existing('10.9.9.9', 443));
-    const agent = new Running([source], kernel, await ownership(), { noop: true, once: true, flush: true });
+    const agent = await RunningAgent.start([source], kernel, { noop: true, once: true, flush: true });
     source.snapshot({ 'services/web/frontend': WEB });
     await agent.done;
     expect(agent.printed).toEqual(['flush: tcp 10.9.9.9:443\nnew service: tcp 10.0.0.1:80 scheduler=wlc  # web\n']);
@@ -299,7 +221,7 @@ describe('options', () => {
     const { agent } = await started(TREE, { print: true });
     await until('the table', () => agent.printed.length > 0);
     await agent.clock.advance(30_000);
-    await until('the resync', () => agent.kernel.dumps === 2);
+    await until('the resync', () => agent.kernel.walks === 1);
     expect(agent.printed).toEqual([
       [
         'Prot LocalAddress:Port Scheduler Flags',
@@ -315,7 +237,7 @@ describe('options', () => {
   test('--once does one pass and ends', async () => {
     const source = new ScriptedSource();
     const kernel = new MemoryKernel();
-    const agent = new Running([source], kernel, await ownership(), { once: true });
+    const agent = await RunningAgent.start([source], kernel, { once: true });
     source.snapshot(TREE);
     await agent.done;
     expect(destinations(kernel)).toHaveLength(2);
@@ -324,7 +246,7 @@ describe('options', () => {
   test('--once fails when a source cannot be read, and writes nothing', async () => {
     const source = new ScriptedSource();
     const kernel = new MemoryKernel();
-    const agent = new Running([source], kernel, await ownership(), { once: true });
+    const agent = await RunningAgent.start([source], kernel, { once: true });
     source.unavailable('connection refused');
     await expect(agent.done).rejects.toThrow('source unavailable: connection refused');
     expect(kernel.asked).toEqual([]);
@@ -334,7 +256,7 @@ describe('options', () => {
     const source = new ScriptedSource();
     const kernel = new MemoryKernel();
     kernel.table.set('tcp 10.9.9.9:443', existing('10.9.9.9', 443));
-    const agent = new Running([source], kernel, await ownership(), { flush: true });
+    const agent = await RunningAgent.start([source], kernel, { flush: true });
     source.unavailable('connection refused');
     await until('the source to be heard', () => agent.log.said('source unavailable') > 0);
     expect(kernel.table.size).toBe(1);
@@ -362,16 +284,3 @@ test('a pass under way when the agent is told to stop is finished', async () => 
   await stopped;
   expect(destinations(kernel)).toEqual(['172.17.0.3:8080 10']);
 });
-
-/** A virtual service as another tool could have made it. */
-function existing(address = '10.0.0.1', port = 80) {
-  return {
-    service: {
-      id: { family: 'ipv4' as const, protocol: 'tcp' as const, address, port },
-      scheduler: 'rr',
-      schedulerFlags: 0,
-      onePacket: false,
-    },
-    destinations: new Map(),
-  };
-}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { apply } from '../src/apply.js';
+import { apply, type Progress } from '../src/apply.js';
 import { type Diff, diff, type OpKind } from '../src/diff.js';
 import type { Desired } from '../src/plan.js';
 import type { MutableTable, Table } from '../src/table.js';
@@ -8,6 +8,7 @@ import { desiredTable } from './arbitrary.js';
 import { MemoryKernel } from './memory-kernel.js';
 
 const OURS = () => true;
+const SILENT: Progress = { acknowledged: () => {}, refused: () => {}, made: async () => {} };
 const NOTHING: Diff = { make: [], remove: [] };
 
 /** A kernel that holds a table already. */
@@ -36,7 +37,7 @@ function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown])
 }
 
 async function run(kernel: MemoryKernel, ops: Diff, known: MutableTable) {
-  return await apply(kernel, ops, known, () => {});
+  return await apply(kernel, ops, known, SILENT);
 }
 
 describe('diff', () => {

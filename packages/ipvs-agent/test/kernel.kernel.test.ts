@@ -2,13 +2,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { IpvsClient } from '@clusterf/ipvs';
 import * as fc from 'fast-check';
 import { requireMachine } from '../../../test/lab/index.js';
-import { apply } from '../src/apply.js';
+import { apply, type Progress } from '../src/apply.js';
 import { diff } from '../src/diff.js';
 import { ipvsKernel } from '../src/kernel.js';
 import { desiredTable } from './arbitrary.js';
 import { MemoryKernel } from './memory-kernel.js';
 
 const OURS = () => true;
+const SILENT: Progress = { acknowledged: () => {}, refused: () => {}, made: async () => {} };
 const RUNS = { numRuns: 30 };
 
 let client: IpvsClient;
@@ -25,11 +26,11 @@ afterAll(async () => {
 
 describe('the real kernel', () => {
   test('holds what was desired after apply: a fresh dump diffs to nothing', async () => {
-    const kernel = ipvsKernel(client);
+    const kernel = ipvsKernel(client, client);
     await fc.assert(
       fc.asyncProperty(desiredTable, async (desired) => {
         const actual = await kernel.dump();
-        expect(await apply(kernel, diff(actual, desired, OURS), actual, () => {})).toEqual([]);
+        expect(await apply(kernel, diff(actual, desired, OURS), actual, SILENT)).toEqual([]);
         expect(diff(await kernel.dump(), desired, OURS)).toEqual({ make: [], remove: [] });
         // What the agent believes without asking is what asking says.
         expect(diff(actual, desired, OURS)).toEqual({ make: [], remove: [] });
@@ -39,7 +40,7 @@ describe('the real kernel', () => {
   });
 
   test('answers the same operations with the same codes as the kernel in memory that stands in for it', async () => {
-    const kernel = ipvsKernel(client);
+    const kernel = ipvsKernel(client, client);
     await fc.assert(
       fc.asyncProperty(desiredTable, desiredTable, desiredTable, async (one, two, three) => {
         await kernel.flush();

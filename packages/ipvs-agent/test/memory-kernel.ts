@@ -1,7 +1,15 @@
 import { constants } from 'node:os';
-import { destinationKey, IpvsError, type VirtualServiceId, virtualServiceKey } from '@clusterf/ipvs';
+import {
+  type Destination,
+  destinationKey,
+  IpvsError,
+  type VirtualService,
+  type VirtualServiceId,
+  virtualServiceKey,
+} from '@clusterf/ipvs';
 import type { Kernel } from '../src/apply.js';
 import { acknowledge, type Op } from '../src/diff.js';
+import type { Connections } from '../src/drain.js';
 import type { MutableTable } from '../src/table.js';
 
 /**
@@ -13,6 +21,9 @@ export class MemoryKernel implements Kernel {
   /** Every operation that was asked for, in order. */
   readonly asked: Op[] = [];
   dumps = 0;
+  walks = 0;
+  /** Active and inactive connections of destinations, by `destinationKey`; none unless said. */
+  readonly open = new Map<string, Connections>();
   /** Makes an operation fail that would succeed: an errno name, or nothing. */
   refuse: (op: Op) => keyof typeof constants.errno | undefined = () => undefined;
 
@@ -37,6 +48,23 @@ export class MemoryKernel implements Kernel {
 
   async flush() {
     this.table.clear();
+  }
+
+  async connections(id: VirtualServiceId) {
+    const known = this.table.get(virtualServiceKey(id))?.destinations.keys() ?? [];
+    return new Map([...known].map((at) => [at, this.open.get(at) ?? { active: 0, inactive: 0 }]));
+  }
+
+  async watchServices() {
+    this.walks += 1;
+    return new Map([...this.table].map(([key, { service }]) => [key, service]));
+  }
+
+  async watchDestinations(service: VirtualService) {
+    return structuredClone({
+      service,
+      destinations: this.table.get(virtualServiceKey(service.id))?.destinations ?? new Map<string, Destination>(),
+    });
   }
 
   #refusal(op: Op): keyof typeof constants.errno | undefined {

@@ -2,11 +2,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { Ownership } from '../src/ownership.js';
+import { OwnedState, Ownership } from '../src/ownership.js';
+import { StateFile } from '../src/state-file.js';
 
 let directory: string;
 let reports: string[];
-const report = (message: string) => reports.push(message);
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'clusterf-ownership-'));
@@ -14,45 +14,68 @@ beforeEach(async () => {
 });
 afterEach(async () => rm(directory, { recursive: true }));
 
+const report = (message: string) => reports.push(message);
+
+async function load(at: string): Promise<Ownership> {
+  const empty: OwnedState = { version: 1, virtualServices: [] };
+  return new Ownership(await StateFile.load({ directory: at, name: 'owned', schema: OwnedState, empty, report }));
+}
+
+/** One that owns these, written. */
+async function saved(at: string, ...keys: string[]): Promise<Ownership> {
+  const ownership = await load(at);
+  for (const key of keys) ownership.add(key);
+  await ownership.save();
+  return ownership;
+}
+
 test('remembers across a restart', async () => {
-  const first = await Ownership.load(join(directory, 'state'), report);
-  await first.replace(new Set(['tcp 10.0.0.1:80']));
-  const second = await Ownership.load(join(directory, 'state'), report);
+  await saved(join(directory, 'state', 'net'), 'tcp 10.0.0.1:80');
+  const second = await load(join(directory, 'state', 'net'));
   expect(second.has('tcp 10.0.0.1:80')).toBe(true);
   expect(second.has('tcp 10.0.0.2:80')).toBe(false);
   expect(reports).toEqual([]);
 });
 
 test('owns nothing, and says so, when its file is torn', async () => {
-  const first = await Ownership.load(directory, report);
-  await first.replace(new Set(['tcp 10.0.0.1:80', 'tcp 10.0.0.2:80']));
+  await saved(directory, 'tcp 10.0.0.1:80', 'tcp 10.0.0.2:80');
   const file = join(directory, 'owned.json');
   await writeFile(file, (await readFile(file, 'utf8')).slice(0, 40));
-  const second = await Ownership.load(directory, report);
-  expect(second.keys.size).toBe(0);
+  expect((await load(directory)).size).toBe(0);
   expect(reports).toEqual([expect.stringContaining('unreadable')]);
 });
 
 test('still knows what it owns when the directory cannot be written', async () => {
   await writeFile(join(directory, 'file'), '');
-  const ownership = await Ownership.load(join(directory, 'file', 'state'), report);
-  await expect(ownership.replace(new Set(['tcp 10.0.0.1:80']))).rejects.toThrow('ENOTDIR');
+  const ownership = await load(join(directory, 'file', 'state'));
+  ownership.add('tcp 10.0.0.1:80');
+  await expect(ownership.save()).rejects.toThrow('ENOTDIR');
   expect(ownership.has('tcp 10.0.0.1:80')).toBe(true);
 });
 
 test('is written as soon as it can be', async () => {
   await writeFile(join(directory, 'state'), '');
-  const ownership = await Ownership.load(join(directory, 'state'), report);
-  await expect(ownership.replace(new Set(['a']))).rejects.toThrow('ENOTDIR');
+  const ownership = await load(join(directory, 'state'));
+  ownership.add('a');
+  await expect(ownership.save()).rejects.toThrow('ENOTDIR');
   await rm(join(directory, 'state'));
-  await ownership.replace(new Set(['a']));
-  expect((await Ownership.load(join(directory, 'state'), report)).has('a')).toBe(true);
+  await ownership.save();
+  expect((await load(join(directory, 'state'))).has('a')).toBe(true);
 });
 
 test('does not write when nothing changed', async () => {
-  const ownership = await Ownership.load(directory, report);
-  await ownership.replace(new Set(['a', 'b']));
+  const ownership = await saved(directory, 'a', 'b');
   await rm(join(directory, 'owned.json'));
-  await ownership.replace(new Set(['b', 'a']));
+  ownership.add('b');
+  ownership.delete('c');
+  await ownership.save();
   await expect(readFile(join(directory, 'owned.json'))).rejects.toThrow('ENOENT');
+});
+
+test('forgets what neither the kernel has nor the tree names', async () => {
+  const ownership = await saved(directory, 'a', 'b', 'c');
+  ownership.retain(new Set(['a']), new Set(['b']));
+  await ownership.save();
+  const second = await load(directory);
+  expect(['a', 'b', 'c'].filter((key) => second.has(key))).toEqual(['a', 'b']);
 });

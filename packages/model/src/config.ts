@@ -131,6 +131,15 @@ export class ConfigTree {
     return this.#reported().rejected;
   }
 
+  /**
+   * How many entries a source has, of whatever kind.
+   *
+   * @param index the source's place in the list given to the constructor
+   */
+  entries(index: number): number {
+    return this.#sources[index]?.entries.size ?? 0;
+  }
+
   /** Every source has been read once. */
   get complete(): boolean {
     return this.#sources.every(({ read }) => read);

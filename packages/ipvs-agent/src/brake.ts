@@ -1,0 +1,81 @@
+import { destinationKey } from '@clusterf/ipvs';
+import type { Diff, Op } from './diff.js';
+import type { Table } from './table.js';
+
+/** Fewer destinations than this are nothing to be afraid for: one of two is half of all. */
+const FEWEST = 4;
+
+export interface BrakeOptions {
+  /** 0 to 1: a pass may remove this share of all destinations, and no more; 1 = any. */
+  readonly share: number;
+  /** Milliseconds for which more has to be asked for, without a break, until it is done: `--brake-hold`. */
+  readonly hold: number;
+}
+
+/** What the brake looks at to tell how much is at stake. */
+export interface Stakes {
+  readonly actual: Table;
+  readonly owned: (key: string) => boolean;
+  /** Whether its removal is settled already and only waits for its connections. */
+  readonly draining: (key: string, destination: string) => boolean;
+}
+
+/**
+ * Holds back the removals of a pass that would take away more than a share of all destinations, until they have been
+ * asked for long enough: a prefix deleted by mistake, a whole host's leases lost at once. What is new or changed goes on.
+ */
+export class Brake {
+  readonly #options: BrakeOptions;
+  /** Since when too much is asked for. */
+  #since: number | undefined;
+
+  constructor(options: BrakeOptions) {
+    this.#options = options;
+  }
+
+  /** When the removals it holds are let go, if they are still asked for; undefined while it holds none. */
+  get until(): number | undefined {
+    return this.#since === undefined ? undefined : this.#since + this.#options.hold;
+  }
+
+  /** @param now milliseconds of a clock that never runs backwards */
+  check({ make, remove }: Diff, stakes: Stakes, now: number): Diff & { readonly held: readonly Op[] } {
+    const fresh = remove.filter((op) => !isDraining(op, stakes));
+    const going = fresh.reduce((sum, op) => sum + removedBy(op, stakes), 0);
+    if (going === 0 || !this.#isTooMuch(going, stakes)) {
+      this.#since = undefined;
+      return { make, remove, held: [] };
+    }
+    this.#since ??= now;
+    if (now < this.#since + this.#options.hold) {
+      const held = new Set(fresh);
+      return { make, remove: remove.filter((op) => !held.has(op)), held: fresh };
+    }
+    this.#since = undefined;
+    return { make, remove, held: [] };
+  }
+
+  #isTooMuch(going: number, { actual, owned, draining }: Stakes): boolean {
+    let all = 0;
+    for (const [key, { destinations }] of actual) {
+      if (!owned(key)) continue;
+      for (const at of destinations.keys()) if (!draining(key, at)) all += 1;
+      if (going <= all * this.#options.share) return false; // No need to count tens of thousands for one removal.
+    }
+    return all >= FEWEST;
+  }
+}
+
+/** Whether all that an operation removes is settled already. */
+function isDraining(op: Op, stakes: Stakes): boolean {
+  const destinations = stakes.actual.get(op.key)?.destinations.size ?? 0;
+  return destinations > 0 && removedBy(op, stakes) === 0;
+}
+
+/** How many destinations an operation takes away. */
+export function removedBy(op: Op, { actual, draining }: Stakes): number {
+  if (op.command === 'delDestination') return draining(op.key, destinationKey(op.destination)) ? 0 : 1;
+  if (op.command !== 'delService') return 0;
+  const destinations = actual.get(op.key)?.destinations.keys() ?? [];
+  return [...destinations].filter((at) => !draining(op.key, at)).length;
+}

@@ -1,0 +1,59 @@
+import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { errorCode, FailureError, type Logger, toError } from '@clusterf/daemon';
+
+/**
+ * The name of a socket that only one process of a network namespace can have: where its IPVS table is too. It is in
+ * no file system, and the kernel takes it back however the process ends.
+ */
+const NAME = '@clusterf-ipvs';
+
+/**
+ * Makes this process the only agent of its network namespace, for as long as it lives.
+ *
+ * @throws FailureError if there is one already, with its process id where that can be seen
+ */
+export async function lockNamespace(log: Logger): Promise<void> {
+  const server = createServer((socket) => socket.destroy());
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(`\0${NAME.slice(1)}`, resolve);
+    });
+  } catch (thrown) {
+    const error = toError(thrown);
+    if (errorCode(error) !== 'EADDRINUSE') throw error;
+    const holder = await findHolder();
+    // Anybody may take such a name; only who may be an agent may keep one from running.
+    if (holder !== undefined && holder.uid !== 0 && holder.uid !== process.getuid?.()) {
+      log.warn('somebody who is no agent holds the lock that keeps two of them apart: going on without', { ...holder });
+      return;
+    }
+    const who = holder === undefined ? 'whose process cannot be seen from here' : `process ${holder.pid}`;
+    throw new FailureError(`another clusterf-ipvs, ${who}, keeps this machine's IPVS table; end it first`);
+  }
+  server.unref(); // It keeps nobody waiting, and is closed by the process's end.
+}
+
+/** Looked up rather than asked: a process that is stopped does not answer. */
+async function findHolder(): Promise<{ readonly pid: number; readonly uid: number } | undefined> {
+  const table = await readFile('/proc/net/unix', 'utf8');
+  const inode = table
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .find((columns) => columns[7] === NAME)?.[6];
+  if (inode === undefined) return undefined;
+  for (const pid of await readdir('/proc')) {
+    if (!/^[0-9]+$/.test(pid)) continue;
+    for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
+      const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => undefined);
+      if (target === `socket:[${inode}]`) return { pid: Number(pid), uid: (await stat(`/proc/${pid}`)).uid };
+    }
+  }
+  return undefined;
+}
+
+/** The network namespace this process is in, as a word for a path: state about one kernel table is not another's. */
+export async function namespaceName(): Promise<string> {
+  const link = await readlink('/proc/self/ns/net'); // net:[4026531840]
+  return link.replaceAll(/[^a-z0-9]+/g, '-').replace(/-$/, '');
+}

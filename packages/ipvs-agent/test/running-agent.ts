@@ -1,0 +1,163 @@
+import { afterEach } from '@jest/globals';
+import type { Logger } from '@clusterf/daemon';
+import { until } from '../../../test/fixtures/until.js';
+import { ManualClock } from '../../daemon/test/manual-clock.js';
+import { type AgentOptions, IpvsAgent } from '../src/agent.js';
+import { Brake } from '../src/brake.js';
+import { DrainState, Drains } from '../src/drain.js';
+import { OwnedState, Ownership } from '../src/ownership.js';
+import { Restraint } from '../src/restraint.js';
+import { StateFile } from '../src/state-file.js';
+import { MemoryKernel } from './memory-kernel.js';
+import { ScriptedSource } from './scripted-source.js';
+
+/** What a run is like, options of the agent and of what restrains it. */
+export interface Settings extends Partial<AgentOptions> {
+  /** Virtual services an earlier run made. */
+  readonly owned?: readonly string[];
+  /** What an earlier run was draining. */
+  readonly draining?: DrainState['drains'];
+  /** Milliseconds; 0 unless said. */
+  readonly drainTimeout?: number;
+  /** 0 to 1; 1 unless said. */
+  readonly brake?: number;
+}
+
+const OPTIONS: AgentOptions = {
+  method: 'masq',
+  scheduler: 'wlc',
+  elide: false,
+  resync: 30_000,
+  noop: false,
+  print: false,
+  flush: false,
+  adopt: false,
+  once: false,
+};
+
+/** Milliseconds: `--brake-hold` here. */
+export const HOLD = 30_000;
+
+export const WEB = { ipv4: '10.0.0.1', tcp: 80 };
+export const WEB_KEY = 'tcp 10.0.0.1:80';
+export const TREE = {
+  'services/web/frontend': WEB,
+  'services/web/backends/a': { ipv4: '172.17.0.2', tcp: 8080 },
+  'services/web/backends/b': { ipv4: '172.17.0.3', tcp: 8080 },
+};
+
+export class LogRecord implements Logger {
+  readonly lines: { level: string; message: string; fields: Readonly<Record<string, unknown>> | undefined }[] = [];
+  readonly error = this.#at('error');
+  readonly warn = this.#at('warn');
+  readonly info = this.#at('info');
+  readonly debug = this.#at('debug');
+  with = () => this;
+  close = async () => {};
+
+  #at(level: string): Logger['info'] {
+    return (message, fields) => void this.lines.push({ level, message, fields });
+  }
+
+  said(text: string): number {
+    return this.lines.filter(({ message }) => message.includes(text)).length;
+  }
+}
+
+/** State in memory. */
+async function state<T>(schema: Parameters<typeof StateFile.load<T>>[0]['schema'], empty: T): Promise<StateFile<T>> {
+  return await StateFile.load({ directory: undefined, name: 'test', schema, empty, report: () => {} });
+}
+
+/** An agent between scripted sources and a kernel in memory. */
+export class RunningAgent {
+  readonly log: LogRecord;
+  readonly clock: ManualClock;
+  readonly kernel: MemoryKernel;
+  readonly ownership: Ownership;
+  readonly agent: IpvsAgent;
+  readonly done: Promise<void>;
+  readonly #stop: AbortController;
+
+  private constructor(parts: Omit<RunningAgent, 'done' | 'stop'>, stop: AbortController, once: boolean) {
+    this.log = parts.log;
+    this.clock = parts.clock;
+    this.kernel = parts.kernel;
+    this.ownership = parts.ownership;
+    this.agent = parts.agent;
+    this.printed = parts.printed;
+    this.#stop = stop;
+    this.done = once ? this.agent.runOnce() : this.agent.run();
+    this.done.catch(() => {});
+    running.push(this);
+  }
+
+  readonly printed: string[];
+
+  static async start(sources: readonly ScriptedSource[], kernel: MemoryKernel, settings: Settings = {}) {
+    const { owned = [], draining = [], drainTimeout = 0, brake = 1, ...options } = settings;
+    const [log, clock, stop] = [new LogRecord(), new ManualClock(), new AbortController()];
+    const printed: string[] = [];
+    const ownership = new Ownership(await state(OwnedState, { version: 1, virtualServices: [...owned] }));
+    const drains = new Drains(
+      { timeout: drainTimeout },
+      await state(DrainState, { version: 1, drains: draining }),
+      clock.now(),
+      0,
+    );
+    const agent = new IpvsAgent(
+      { ...OPTIONS, ...options },
+      {
+        sources,
+        kernel,
+        ownership,
+        restraint: new Restraint({ brake: new Brake({ share: brake, hold: HOLD }), drains, clock, log }),
+        observer: { operation: () => {}, drift: () => {}, pass: () => {}, eventToKernel: () => {} },
+        log,
+        print: (text) => void printed.push(text),
+        clock,
+        wall: () => 0,
+        signal: stop.signal,
+      },
+    );
+    return new RunningAgent({ log, clock, kernel, ownership, agent, printed }, stop, options.once ?? false);
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.done;
+  }
+}
+
+const running: RunningAgent[] = [];
+afterEach(async () => {
+  for (const agent of running.splice(0)) await agent.stop().catch(() => {});
+});
+
+/** One source, an empty kernel and an agent that has done its first pass over the tree. */
+export async function started(tree: Readonly<Record<string, unknown>> = TREE, settings: Settings = {}) {
+  const source = new ScriptedSource();
+  const kernel = new MemoryKernel();
+  const agent = await RunningAgent.start([source], kernel, settings);
+  source.snapshot(tree);
+  await until('the first pass', () => agent.agent.status().ready);
+  return { source, kernel, agent };
+}
+
+/** `address:port weight` of every destination of a virtual service. */
+export function destinations(kernel: MemoryKernel, key = WEB_KEY): string[] {
+  return [...(kernel.table.get(key)?.destinations ?? [])].map(([d, { weight }]) => `${d} ${weight}`);
+}
+
+/** A virtual service as another tool could have made it. */
+export function existing(address = '10.0.0.1', port = 80) {
+  return {
+    service: {
+      id: { family: 'ipv4' as const, protocol: 'tcp' as const, address, port },
+      scheduler: 'rr',
+      schedulerFlags: 0,
+      onePacket: false,
+    },
+    destinations: new Map(),
+  };
+}

@@ -182,6 +182,123 @@ describe('a value nobody would write', () => {
   });
 });
 
+describe('one bad entry among a thousand', () => {
+  const megabyte = 'x'.repeat(1_000_000);
+  const shown = 'x'.repeat(60);
+  /** Where to put it, what, and what a person is told. */
+  const bad: [string, string, string, string][] = [
+    ['a value of 1 MB that is not JSON', A, megabyte, `the value is "${shown}…"; expected a JSON object`],
+    [
+      'an address of 1 MB',
+      A,
+      JSON.stringify({ ipv4: megabyte }),
+      `ipv4 "${shown}…" is not an IPv4 address such as 10.0.0.1`,
+    ],
+    ['a JSON list', A, '[{"tcp":80}]', 'the value is "[{\\"tcp\\":80}]"; expected a JSON object'],
+    ['a JSON text', A, '"tcp"', 'the value is "\\"tcp\\""; expected a JSON object'],
+    ['a JSON number', A, '80', 'the value is "80"; expected a JSON object'],
+    ['a JSON truth', A, 'true', 'the value is "true"; expected a JSON object'],
+    ['half a JSON object', A, '{"tcp":80', 'the value is "{\\"tcp\\":80"; expected a JSON object'],
+    [
+      'an address with a leading zero',
+      A,
+      '{"ipv4":"10.0.0.01"}',
+      'ipv4 "10.0.0.01" is not an IPv4 address such as 10.0.0.1 (leading zeros are ambiguous: some read them as octal)',
+    ],
+    [
+      'a virtual address with a leading zero',
+      WEB,
+      '{"ipv4":"010.0.0.1"}',
+      'ipv4 "010.0.0.1" is not an IPv4 address such as 10.0.0.1 (leading zeros are ambiguous: some read them as octal)',
+    ],
+    [
+      'a prefix with a leading zero',
+      'routes/r',
+      '{"Prefix":"010.0.0.0/8"}',
+      'prefix "010.0.0.0/8": "010.0.0.0" is not an IPv4 or IPv6 address (leading zeros are ambiguous: some read them as octal)',
+    ],
+    ['port 65536', A, '{"tcp":65536}', 'tcp is 65536; expected a port, a whole number from 1 to 65535'],
+    ['port -1', A, '{"tcp":-1}', 'tcp is -1; expected a port, a whole number from 1 to 65535'],
+    ['port "80"', A, '{"udp":"80"}', 'udp is "80"; expected a port, a whole number from 1 to 65535'],
+    ['port 80.5', WEB, '{"sctp":80.5}', 'sctp is 80.5; expected a port, a whole number from 1 to 65535'],
+  ];
+
+  /** 1,000 services, of which `web` is one. */
+  const others = Object.fromEntries(
+    Array.from({ length: 999 }, (_, i) => [`services/s${i}/frontend`, `{"ipv4":"192.0.2.1","tcp":${i + 1}}`]),
+  );
+
+  test.each(bad)('%s from the start is a problem, and all others go on', (_, key, value, message) => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ ...others, [key]: value }));
+    expect(tree.problems).toEqual([{ source: 'memory:', key, message }]);
+    expect(tree.rejected).toEqual([{ source: 'memory:', key }]);
+    expect([tree.config.services.size, tree.config.routes.size]).toEqual([999, 0]);
+  });
+
+  test.each(bad)('%s leaves the last good value in force, and all others go on', (_, key, value, message) => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ ...others, [key]: '{"ipv4":"10.0.0.1","tcp":80,"Prefix":"10.0.0.0/8"}' }));
+    const before = structuredClone(tree.config);
+    expect(tree.apply(0, changes({ [key]: value }))).toEqual(nothing);
+    expect(tree.config).toEqual(before);
+    expect(tree.problems).toEqual([
+      { source: 'memory:', key, message: `${message}; the last good value stays in force` },
+    ]);
+    tree.apply(0, changes({ 'services/s0/frontend': '{"ipv4":"192.0.2.2","tcp":1}' }));
+    expect(tree.config.services.get('s0')?.frontend).toEqual({ ipv4: '192.0.2.2', tcp: 1 });
+  });
+
+  test('a port of 0 is taken as none, as the Go program took it, and is a problem still', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ ...others, [A]: '{"tcp":0,"udp":53}' }));
+    expect(tree.config.services.get('web')?.backends.get('a')).toEqual({ udp: 53, weight: 10 });
+    expect(tree.problems).toEqual([
+      {
+        source: 'memory:',
+        key: A,
+        message: 'tcp is 0; expected a port, a whole number from 1 to 65535: taken as none',
+      },
+    ]);
+  });
+});
+
+describe('a service name', () => {
+  const frontend = '{"ipv4":"192.0.2.1","tcp":80}';
+  const long = 'n'.repeat(300);
+
+  test.each(['with spaces', ' ', '🐳', '🐳 Grüße 日本', 'n'.repeat(255), '%2F', '__proto__', 'constructor'])(
+    '%j is one like any other',
+    (name) => {
+      const tree = new ConfigTree(['memory:']);
+      tree.apply(0, snapshot({ [`services/${name}/frontend`]: frontend, [`services/${name}/backends/${name}`]: '' }));
+      expect(tree.problems).toEqual([]);
+      expect([...tree.config.services]).toEqual([
+        [name, { frontend: { ipv4: '192.0.2.1', tcp: 80 }, backends: new Map([[name, { weight: 10 }]]) }],
+      ]);
+    },
+  );
+
+  test.each([
+    [
+      'with "/"',
+      'a/b',
+      'not a key that is read; expected services/<service>/frontend or services/<service>/backends/<backend>',
+    ],
+    ['of 300 characters', long, `the name "${'n'.repeat(60)}…" is 300 bytes long; at most 255 were expected`],
+    ['of 64 emoji, which are 256 bytes', '🐳'.repeat(64), 'is 256 bytes long; at most 255 were expected'],
+    ['that is empty', '', 'the name is empty'],
+    ['..', '..', 'the name ".." would mean a directory'],
+    ['with a line break', 'a\nb', 'the name "a\\nb" contains a control character'],
+  ])('%s is no name: a problem, and all others go on', (_, name, message) => {
+    const tree = new ConfigTree(['memory:']);
+    const key = `services/${name}/frontend`;
+    tree.apply(0, snapshot({ [key]: frontend, [WEB]: frontend }));
+    expect([...tree.config.services.keys()]).toEqual(['web']);
+    expect(tree.problems).toEqual([{ source: 'memory:', key, message: expect.stringContaining(message) }]);
+  });
+});
+
 describe('a tree that has lost every frontend when it is read anew', () => {
   const FRONTEND = JSON.stringify({ ipv4: '10.0.0.1', tcp: 80 });
 

@@ -47,10 +47,17 @@ let lines: string;
 let log: Logger;
 const opened: VirtualAddresses[] = [];
 
+const ignore = (): void => {};
+
 /** What an earlier run left in the state directory. */
 async function load() {
-  const report = () => {};
-  return await StateFile.load({ directory, name: 'addresses', schema: AddressesState, empty: NO_ADDRESSES, report });
+  return await StateFile.load({
+    directory,
+    name: 'addresses',
+    schema: AddressesState,
+    empty: NO_ADDRESSES,
+    report: ignore,
+  });
 }
 
 function open(name: string | undefined, state: StateFile<AddressesState>): VirtualAddresses {

@@ -1,7 +1,8 @@
 import { type Logger, toError } from '@clusterf/daemon';
 import type { Problem } from '@clusterf/model';
 import type { StateFile } from '../state-file.js';
-import { type AddressDrift, Device } from './device.js';
+import { Bindings } from './bindings.js';
+import type { AddressDrift } from './device.js';
 import { Rtnetlink } from './rtnetlink.js';
 import type { AddressesState } from './state.js';
 
@@ -35,9 +36,9 @@ export class VirtualAddresses implements Disposable {
   readonly #interface: string | undefined;
   readonly #state: StateFile<AddressesState>;
   readonly #rtnetlink = new Rtnetlink();
-  readonly #device: Device | undefined;
+  readonly #bindings: Bindings | undefined;
   /** Devices of earlier runs with another `--vip-interface`, until nothing of ours is left on them. */
-  #former: readonly Device[];
+  #former: readonly Bindings[];
   #unsaved: Problem | undefined;
   #saveAgain = false;
 
@@ -47,9 +48,9 @@ export class VirtualAddresses implements Disposable {
     const parts = { rtnetlink: this.#rtnetlink, log, remember: async () => await this.#remember() };
     const { devices } = state.value;
     const known = devices.find((device) => device.interface === name);
-    this.#device =
-      name === undefined ? undefined : new Device(known ?? { interface: name, made: null, addresses: [] }, parts);
-    this.#former = devices.filter((device) => device !== known).map((device) => new Device(device, parts));
+    this.#bindings =
+      name === undefined ? undefined : new Bindings(known ?? { interface: name, made: null, addresses: [] }, parts);
+    this.#former = devices.filter((device) => device !== known).map((device) => new Bindings(device, parts));
   }
 
   /** Asks the kernel for nothing yet. */
@@ -60,20 +61,20 @@ export class VirtualAddresses implements Disposable {
   /** Makes the device if there is none and adds what is missing. What is wanted and there already is ours from now on. */
   async bind(wanted: ReadonlySet<string>): Promise<void> {
     if (this.#saveAgain) await this.#remember();
-    await this.#device?.bind(wanted);
+    await this.#bindings?.bind(wanted);
   }
 
   /** Removes ours that are not to be kept, and all on devices that are no longer `--vip-interface`. */
   async unbind(keep: ReadonlySet<string>): Promise<void> {
-    await this.#device?.unbind(keep);
+    await this.#bindings?.unbind(keep);
     // Only once their successor stands.
-    if (this.#device === undefined || this.#device.usable) await this.#withdrawFormer();
+    if (this.#bindings === undefined || this.#bindings.usable) await this.#withdrawFormer();
   }
 
   /** Removes all of ours, and devices that we made if nobody else has put anything on them: `--exit-withdraw`. */
   async withdraw(): Promise<void> {
     this.resync();
-    await this.#device?.withdraw();
+    await this.#bindings?.withdraw();
     await this.#withdrawFormer();
   }
 
@@ -81,22 +82,22 @@ export class VirtualAddresses implements Disposable {
   async preview(
     wanted: ReadonlySet<string>,
   ): Promise<{ readonly bind: readonly string[]; readonly unbind: readonly string[] }> {
-    return (await this.#device?.preview(wanted)) ?? { bind: [], unbind: [] };
+    return (await this.#bindings?.preview(wanted)) ?? { bind: [], unbind: [] };
   }
 
   /** The next call looks at the devices, repairs what others undid, and tries again what was refused. */
   resync(): void {
-    for (const device of this.#devices) device.resync();
+    for (const bindings of this.#all) bindings.resync();
     this.#saveAgain = this.#unsaved !== undefined;
   }
 
   get state(): VirtualAddressesState {
     return {
       interface: this.#interface,
-      bound: this.#device?.bound ?? [],
-      foreign: this.#device?.foreign ?? [],
-      problems: [...this.#devices.flatMap(({ problems }) => problems), ...(this.#unsaved ? [this.#unsaved] : [])],
-      drift: this.#device?.drift ?? { deleted: 0, down: 0, addresses: 0 },
+      bound: this.#bindings?.bound ?? [],
+      foreign: this.#bindings?.foreign ?? [],
+      problems: [...this.#all.flatMap(({ problems }) => problems), ...(this.#unsaved ? [this.#unsaved] : [])],
+      drift: this.#bindings?.drift ?? { deleted: 0, down: 0, addresses: 0 },
     };
   }
 
@@ -109,20 +110,20 @@ export class VirtualAddresses implements Disposable {
     this.close();
   }
 
-  get #devices(): readonly Device[] {
-    return this.#device === undefined ? this.#former : [this.#device, ...this.#former];
+  get #all(): readonly Bindings[] {
+    return this.#bindings === undefined ? this.#former : [this.#bindings, ...this.#former];
   }
 
   async #withdrawFormer(): Promise<void> {
     if (this.#former.length === 0) return;
-    for (const device of this.#former) await device.withdraw();
+    for (const bindings of this.#former) await bindings.withdraw();
     this.#former = this.#former.filter(({ clean }) => !clean);
   }
 
   /** State that cannot be written keeps nothing from being bound: what the tree names is known by that after a restart. */
   async #remember(): Promise<void> {
     this.#saveAgain = false;
-    const devices = this.#devices.filter(({ clean }) => !clean).map(({ state }) => state);
+    const devices = this.#all.filter(({ clean }) => !clean).map(({ state }) => state);
     try {
       await this.#state.write({ version: 1, devices });
       this.#unsaved = undefined;

@@ -2,6 +2,7 @@
  * Errors that end a command in an orderly way. Anything else that reaches `runCommand` without a `code` is
  * taken for a bug and logged with its stack.
  */
+import { types } from 'node:util';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, configuration: 3 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -34,7 +35,8 @@ export class FailureError extends CommandError {
 
 /** Wraps whatever was thrown, so that the rest of the code deals in Errors only. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  // Node's own errors are of another realm where jest runs us.
+  return thrown instanceof Error || types.isNativeError(thrown) ? thrown : new Error(String(thrown));
 }
 
 /**

@@ -1,0 +1,333 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { createLogger } from '@clusterf/daemon';
+import { IpvsClient, type VirtualServiceId } from '@clusterf/ipvs';
+import { decodeSync } from '@clusterf/model';
+import { requireMachine } from '../../../test/lab/index.js';
+import { wantedDaemons } from '../src/daemon-ops.js';
+import { StateFile } from '../src/state-file.js';
+import { STARTED_DAEMONS, SyncDaemons } from '../src/sync-daemons.js';
+
+const run = promisify(execFile);
+const NO_MIXED = { mixedFamilies: false };
+
+let client: IpvsClient;
+let directory: string;
+let log: string[];
+let daemons: SyncDaemons;
+
+/** What an agent with this state directory would have after a start. */
+async function start(): Promise<SyncDaemons> {
+  const stream = new Writable({
+    write: (chunk: Buffer, _, done) => {
+      const { timestamp: _t, ...line } = JSON.parse(chunk.toString());
+      log.push(JSON.stringify(line));
+      done();
+    },
+  });
+  const started = await StateFile.load({ ...STARTED_DAEMONS, directory, report: (message) => log.push(message) });
+  const logger = createLogger({ level: 'info', format: 'json', stream });
+  return new SyncDaemons({ client, started, log: logger, interfaces: networkInterfaces });
+}
+
+/** A tree whose only entry is `sync`, or an empty one. */
+function tree(sync?: object) {
+  const decoded = sync && decodeSync(JSON.stringify(sync));
+  if (decoded?.ok === false) throw new Error(decoded.messages.join());
+  const settings = decoded && { sync: decoded.value };
+  return wantedDaemons({ services: new Map(), routes: new Map(), ...settings }, 'lb1');
+}
+
+/** The daemons as another program sees them. */
+async function listed(): Promise<string[]> {
+  const { stdout } = await run('ipvsadm', ['-L', '--daemon']);
+  return stdout.trim().split('\n').filter(Boolean);
+}
+
+/** Process ids of the kernel's threads: another one is another daemon. */
+async function threads(): Promise<string[]> {
+  const { stdout } = await run('ps', ['-eo', 'pid,comm']);
+  return stdout
+    .split('\n')
+    .filter((line) => line.includes(' ipvs-'))
+    .map((line) => line.trim());
+}
+
+async function ip(line: string): Promise<void> {
+  await run('ip', line.split(' '));
+}
+
+const messages = () => daemons.state.problems.map(({ key, message }) => `${key}: ${message}`);
+
+beforeAll(async () => {
+  requireMachine();
+  client = await IpvsClient.open({ timeout: 500 });
+  await ip('link add sync0 type dummy');
+  await ip('addr add 10.9.0.1/24 dev sync0');
+  await ip('addr add fd09::1/64 dev sync0 nodad');
+  await ip('link set sync0 up');
+});
+beforeEach(async () => {
+  await client.flush();
+  for (const { role } of await client.daemons()) await client.delDaemon(role);
+  directory = await mkdtemp(join(tmpdir(), 'clusterf-sync-'));
+  log = [];
+  daemons = await start();
+});
+afterEach(async () => rm(directory, { recursive: true }));
+afterAll(async () => {
+  for (const { role } of await client.daemons()) await client.delDaemon(role);
+  await ip('link del sync0');
+  client.close();
+});
+
+const sync = { interface: 'sync0', syncId: 3 };
+const MASTER = 'master sync daemon (mcast=sync0, syncid=3, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)';
+const BACKUP = 'backup sync daemon (mcast=sync0, syncid=3, maxlen=1472, group=224.0.0.81, port=8848, ttl=1)';
+
+describe('the daemons of the tree', () => {
+  test.each([
+    ['both', {}, [MASTER, BACKUP]],
+    ['a master', { role: 'master' }, [MASTER]],
+    ['a backup', { role: 'backup' }, [BACKUP]],
+    [
+      'an IPv4 group, a port, a TTL, a length',
+      { group: '239.1.2.3', port: 9000, ttl: 3, maxlen: 1400, role: 'master' },
+      ['master sync daemon (mcast=sync0, syncid=3, maxlen=1400, group=239.1.2.3, port=9000, ttl=3)'],
+    ],
+    [
+      'an IPv6 group',
+      { group: 'ff02::81', role: 'backup' },
+      ['backup sync daemon (mcast=sync0, syncid=3, maxlen=1452, group=ff02::81, port=8848, ttl=1)'],
+    ],
+    [
+      'a length that the kernel bounds',
+      { maxlen: 65535, role: 'master' },
+      ['master sync daemon (mcast=sync0, syncid=3, maxlen=65507, group=224.0.0.81, port=8848, ttl=1)'],
+    ],
+  ])('run: %s; an agent started anew then leaves them as they are', async (_, settings, lines) => {
+    const wanted = tree({ ...sync, ...settings });
+    await daemons.reconcile(wanted, NO_MIXED);
+    expect(messages()).toEqual([]);
+    expect(await listed()).toEqual(lines);
+    expect(daemons.state.running).toEqual(await client.daemons());
+
+    const before = await threads();
+    daemons = await start();
+    expect(await daemons.rehearse(wanted, NO_MIXED)).toEqual([]);
+    await daemons.reconcile(wanted, NO_MIXED);
+    expect(await threads()).toEqual(before);
+    expect(log).toHaveLength(lines.length);
+  });
+
+  test('change alone: a setting of one balancer’s backup leaves its master running', async () => {
+    await daemons.reconcile({ ...tree(sync), daemons: tree(sync).daemons }, NO_MIXED);
+    const [master, backup] = await threads();
+    const { daemons: changed, ...rest } = tree({ ...sync, port: 9000 });
+    const wanted = { ...rest, daemons: [...tree({ ...sync, role: 'master' }).daemons, ...changed.slice(1)] };
+    await daemons.reconcile(wanted, NO_MIXED);
+    expect(await listed()).toEqual([MASTER, BACKUP.replace('8848', '9000')]);
+    expect((await threads()).includes(master ?? '')).toBe(true);
+    expect((await threads()).includes(backup ?? '')).toBe(false);
+    expect(log.at(-1)).toBe(
+      '{"level":"info","message":"changed sync daemon","role":"backup","interface":"sync0","syncId":3,"port":9000}',
+    );
+  });
+
+  test.each([{ group: '239.1.2.3' }, { port: 9000 }, { ttl: 3 }, { maxlen: 1400 }])(
+    'go back to the kernel’s own when the tree drops %p',
+    async (setting) => {
+      await daemons.reconcile(tree({ ...sync, role: 'master', ...setting }), NO_MIXED);
+      expect(await listed()).not.toEqual([MASTER]);
+      await daemons.reconcile(tree({ ...sync, role: 'master' }), NO_MIXED);
+      expect(await listed()).toEqual([MASTER]);
+    },
+  );
+
+  test('come back at the next look when somebody stopped one', async () => {
+    await daemons.reconcile(tree(sync), NO_MIXED);
+    await run('ipvsadm', ['--stop-daemon', 'master']);
+    await daemons.reconcile(tree(sync), NO_MIXED);
+    expect(await listed()).toEqual([BACKUP]);
+    await daemons.resync();
+    await daemons.reconcile(tree(sync), NO_MIXED);
+    expect(await listed()).toEqual([MASTER, BACKUP]);
+  });
+
+  test('are stopped even before they ever ran, of which the kernel lets nobody hear', async () => {
+    const wanted = tree({ ...sync, role: 'backup' });
+    for (let round = 0; round < 5; round += 1) {
+      await daemons.reconcile(wanted, NO_MIXED);
+      await listed(); // Time for its thread, which the next one gets none of.
+      await client.delDaemon('backup');
+      await client.newDaemon({ role: 'backup', ...sync });
+      await daemons.reconcile(tree(), NO_MIXED);
+      expect(messages()).toEqual([]);
+      expect(await listed()).toEqual([]);
+    }
+  });
+
+  test('are only told of by a rehearsal', async () => {
+    expect(await daemons.rehearse(tree(sync), NO_MIXED)).toEqual([
+      'started sync daemon: role=master interface=sync0 syncId=3',
+      'started sync daemon: role=backup interface=sync0 syncId=3',
+    ]);
+    expect(await listed()).toEqual([]);
+  });
+});
+
+describe('when the tree no longer wants them', () => {
+  test('those started from here are stopped, also by an agent started anew', async () => {
+    await daemons.reconcile(tree(sync), NO_MIXED);
+    daemons = await start();
+    await daemons.reconcile(tree(), NO_MIXED);
+    expect(await listed()).toEqual([]);
+    expect(daemons.state).toEqual({ wanted: [], running: [], foreign: [], problems: [] });
+  });
+
+  test('those of others go on, and are told of once', async () => {
+    await run('ipvsadm', '--start-daemon backup --mcast-interface sync0 --syncid 9'.split(' '));
+    await daemons.reconcile(tree({ ...sync, role: 'master' }), NO_MIXED);
+    await daemons.reconcile(tree(), NO_MIXED);
+    await daemons.resync();
+    await daemons.reconcile(tree(), NO_MIXED);
+    expect(await listed()).toEqual([BACKUP.replace('syncid=3', 'syncid=9')]);
+    expect(daemons.state.foreign).toMatchObject([{ role: 'backup', syncId: 9 }]);
+    expect(log.filter((line) => line.includes('left alone'))).toHaveLength(1);
+  });
+
+  test('one of the same role that somebody put in the place of ours goes on', async () => {
+    await daemons.reconcile(tree(sync), NO_MIXED);
+    await run('ipvsadm', ['--stop-daemon', 'master']);
+    await run('ipvsadm', '--start-daemon master --mcast-interface sync0 --syncid 9'.split(' '));
+    daemons = await start();
+    await daemons.reconcile(tree(), NO_MIXED);
+    expect(await listed()).toEqual([MASTER.replace('syncid=3', 'syncid=9')]);
+  });
+});
+
+describe('settings that the kernel cannot use', () => {
+  test('an interface that is not there is a problem, until a look finds it', async () => {
+    const wanted = tree({ ...sync, interface: 'late0' });
+    await daemons.reconcile(wanted, NO_MIXED);
+    expect(messages()).toEqual([
+      'sync: master daemon has no interface late0; expected one that is up, with an IPv4 address and an MTU of at least 68 (ENODEV)',
+      'sync: backup daemon has no interface late0; expected one that is up, with an IPv4 address and an MTU of at least 68 (ENODEV)',
+    ]);
+    await ip('link add late0 type dummy');
+    try {
+      await ip('link set late0 up');
+      await ip('addr add 10.9.1.1/24 dev late0');
+      await daemons.reconcile(wanted, NO_MIXED);
+      expect(await listed()).toEqual([]);
+      await daemons.resync();
+      await daemons.reconcile(wanted, NO_MIXED);
+      expect(messages()).toEqual([]);
+      expect(await listed()).toEqual([MASTER, BACKUP].map((line) => line.replace('sync0', 'late0')));
+    } finally {
+      await ip('link del late0');
+    }
+  });
+
+  test.each([
+    ['an interface without IPv6', 'ff02::81', 'disable_ipv6', 'master', 'ENETUNREACH'],
+    ['an MTU too small for IPv6', 'ff02::81', 'mtu 1000', 'backup', 'EINVAL'],
+    ['an MTU too small for IPv4', '239.1.1.1', 'mtu 60', 'backup', 'ENODEV'],
+    ['an interface that is down', '239.1.1.1', 'down', 'master', 'ENETUNREACH'],
+  ])('%s: a problem that names interface, group and what was expected', async (_, group, how, role, code) => {
+    await ip('link add odd0 type dummy');
+    try {
+      await ip('link set odd0 up');
+      if (how === 'disable_ipv6') await run('sysctl', ['-qw', 'net.ipv6.conf.odd0.disable_ipv6=1']);
+      else await ip(`link set odd0 ${how}`);
+      await daemons.reconcile(tree({ interface: 'odd0', group, role }), NO_MIXED);
+      expect(messages()).toEqual([expect.stringMatching(`sync: ${role} daemon .*odd0; expected one .*(${code})`)]);
+      expect(await listed()).toEqual([]);
+    } finally {
+      await ip('link del odd0');
+    }
+  });
+
+  test('a change to them is taken back, and not tried again as long as nothing changes', async () => {
+    await daemons.reconcile(tree(sync), NO_MIXED);
+    const wanted = tree({ ...sync, interface: 'nonesuch0' });
+    await daemons.reconcile(wanted, NO_MIXED);
+    expect(await listed()).toEqual([MASTER, BACKUP]);
+    expect(messages()[0]).toContain('no interface nonesuch0');
+    expect(messages()[0]).toContain('meanwhile it runs as before: role=master interface=sync0');
+    const before = await threads();
+    await daemons.resync();
+    await daemons.reconcile(wanted, NO_MIXED);
+    expect(await threads()).toEqual(before);
+    expect(messages()).toHaveLength(2);
+    // It is still ours.
+    await daemons.reconcile(tree(), NO_MIXED);
+    expect(await listed()).toEqual([]);
+  });
+
+  test('not being allowed to is a problem, and nothing is thrown', async () => {
+    await daemons.reconcile(tree(sync), NO_MIXED);
+    process.seteuid?.(65534);
+    try {
+      await daemons.reconcile(tree({ ...sync, syncId: 4 }), NO_MIXED);
+      expect(messages()).toContainEqual(expect.stringContaining('not permitted: needs CAP_NET_ADMIN'));
+      await daemons.resync();
+      await daemons.reconcile(tree({ ...sync, syncId: 4 }), NO_MIXED);
+      expect(messages()).toContainEqual(expect.stringContaining('not permitted: needs CAP_NET_ADMIN'));
+    } finally {
+      process.seteuid?.(0);
+    }
+    expect(await listed()).toEqual([MASTER, BACKUP]);
+    await daemons.resync();
+    await daemons.reconcile(tree({ ...sync, syncId: 4 }), NO_MIXED);
+    expect(messages()).toEqual([]);
+    expect(await listed()).toEqual([MASTER, BACKUP].map((line) => line.replace('syncid=3', 'syncid=4')));
+  });
+});
+
+describe('destinations of mixed families', () => {
+  const service: VirtualServiceId = { family: 'ipv4', protocol: 'tcp', address: '10.0.0.1', port: 80 };
+  const plain = { scheduler: 'rr', schedulerFlags: 0, onePacket: false };
+  const mixed = {
+    family: 'ipv6',
+    address: 'fd00::1',
+    port: 80,
+    method: 'tunnel',
+    weight: 1,
+    upperThreshold: 0,
+    lowerThreshold: 0,
+  } as const;
+
+  test('that are there keep daemons from starting, as the kernel would; gone, they no longer do', async () => {
+    await client.newService({ id: service, ...plain });
+    await client.newDestination(service, mixed);
+    await daemons.reconcile(tree(sync), { mixedFamilies: true });
+    expect(messages()).toEqual([
+      expect.stringContaining('sync: master daemon is not started: the kernel has destinations of another family'),
+      expect.stringContaining('sync: backup daemon is not started'),
+    ]);
+    expect(await daemons.rehearse(tree(sync), { mixedFamilies: true })).toEqual([]);
+    // What the kernel says to somebody who tries nevertheless.
+    await expect(run('ipvsadm', '--start-daemon master --mcast-interface sync0'.split(' '))).rejects.toThrow('Invalid');
+
+    await client.delDestination(service, mixed);
+    await daemons.reconcile(tree(sync), NO_MIXED);
+    expect(messages()).toEqual([]);
+    expect(await listed()).toEqual([MASTER, BACKUP]);
+  });
+
+  test('are refused by the kernel while a daemon runs, and taken when the tree drops it', async () => {
+    await daemons.reconcile(tree({ ...sync, role: 'backup' }), NO_MIXED);
+    expect(daemons.state.running).toHaveLength(1);
+    await client.newService({ id: service, ...plain });
+    await expect(client.newDestination(service, mixed)).rejects.toMatchObject({ code: 'EINVAL' });
+    await daemons.reconcile(tree(), { mixedFamilies: true });
+    expect(daemons.state).toEqual({ wanted: [], running: [], foreign: [], problems: [] });
+    await client.newDestination(service, mixed);
+  });
+});

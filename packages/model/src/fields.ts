@@ -46,8 +46,9 @@ export const text = z.string(expected('a text'));
 
 /** A name for the kernel: `length` bytes at most, no white space and no slash. */
 export function kernelName(what: string, length: number) {
+  const pattern = new RegExp(`^[!-.0-~]{1,${length}}$`);
   return z.custom<string>(
-    (value) => typeof value === 'string' && new RegExp(`^[!-.0-~]{1,${length}}$`).test(value),
+    (value) => typeof value === 'string' && pattern.test(value),
     expected(`${what}, 1 to ${length} characters without spaces`),
   );
 }
@@ -76,8 +77,9 @@ export function address(family?: Family) {
 
 /** An object whose field names are matched without regard to case; fields that are not in the shape are ignored. */
 export function record<S extends z.ZodRawShape>(shape: S) {
+  const fold = folding(Object.keys(shape));
   return z.preprocess(
-    (value) => (isObject(value) ? fold(Object.keys(shape), Object.entries(value)).known : value),
+    (value) => (isObject(value) ? fold(Object.entries(value)).known : value),
     z.object(shape, expected('an object')),
   );
 }
@@ -94,22 +96,24 @@ export interface Folded {
 }
 
 /**
- * Sorts fields into those that are known, under the name they are known by, and the others. Fields that are
+ * What sorts fields into those that are known, under the name they are known by, and the others. Fields that are
  * `null` or an empty text are absent, as they were for the Go program, to which they meant the zero value.
  */
-export function fold(names: readonly string[], fields: readonly (readonly [string, unknown])[]): Folded {
+export function folding(names: readonly string[]): (fields: readonly (readonly [string, unknown])[]) => Folded {
   const canonical = new Map(names.map((name) => [name.toLowerCase(), name]));
-  const known = new Map<string, unknown>();
-  const unknown = new Map<string, unknown>();
-  for (const [written, value] of fields) {
-    const name = canonical.get(written.toLowerCase());
-    if (name === undefined) {
-      unknown.set(written, value);
-    } else if (value === '') {
-      known.delete(name);
-    } else if (value !== null) {
-      known.set(name, value);
+  return (fields) => {
+    const known = new Map<string, unknown>();
+    const unknown = new Map<string, unknown>();
+    for (const [written, value] of fields) {
+      const name = canonical.get(written.toLowerCase());
+      if (name === undefined) {
+        unknown.set(written, value);
+      } else if (value === '') {
+        known.delete(name);
+      } else if (value !== null) {
+        known.set(name, value);
+      }
     }
-  }
-  return { known: Object.fromEntries(known), unknown: Object.fromEntries(unknown) };
+    return { known: Object.fromEntries(known), unknown: Object.fromEntries(unknown) };
+  };
 }

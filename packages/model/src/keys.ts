@@ -18,23 +18,22 @@ const MAX_NAME_BYTES = 255;
 
 /** The name itself, or why it cannot be one component of a key. Any script, white space inside and dots will do. */
 export function checkName(name: string): Result<string> {
-  const quoted = quote(name);
   if (name === '') {
     return reject('the name is empty');
   }
   if (name.includes('/')) {
-    return reject(`the name ${quoted} contains "/", which separates the parts of a key`);
+    return reject(`the name ${quote(name)} contains "/", which separates the parts of a key`);
   }
   if (name === '.' || name === '..') {
-    return reject(`the name ${quoted} would mean a directory`);
+    return reject(`the name ${quote(name)} would mean a directory`);
   }
   // oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
   if (/[\u0000-\u001f\u007f]/.test(name)) {
-    return reject(`the name ${quoted} contains a control character`);
+    return reject(`the name ${quote(name)} contains a control character`);
   }
   const bytes = Buffer.byteLength(name);
   if (bytes > MAX_NAME_BYTES) {
-    return reject(`the name ${quoted} is ${bytes} bytes long; at most ${MAX_NAME_BYTES} were expected`);
+    return reject(`the name ${quote(name)} is ${bytes} bytes long; at most ${MAX_NAME_BYTES} were expected`);
   }
   return accept(name);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parsePrefix } from './addresses.js';
-import { address, flag, fold, integer, isObject, kernelName, list, oneOf, record, text } from './fields.js';
+import { address, flag, folding, integer, isObject, kernelName, list, oneOf, record, text } from './fields.js';
 import { quote } from './quote.js';
 import type { Backend, Frontend, Route, SyncSettings } from './types.js';
 
@@ -102,47 +102,46 @@ const syncSettings = z.object({
   role: oneOf(['both', 'master', 'backup']).default('both'),
 });
 
-/** `services/<service>/frontend` */
-export function decodeFrontend(json: string): Decoded<Frontend> {
-  return decode(json, frontend);
-}
-
-/** `services/<service>/backends/<backend>` */
-export function decodeBackend(json: string): Decoded<Backend> {
-  return decode(json, backend);
-}
-
-/** `routes/<route>` */
-export function decodeRoute(json: string): Decoded<Route> {
-  return decode(json, route);
-}
-
-/** `sync` and `balancers/<balancer>/sync` */
-export function decodeSync(json: string): Decoded<SyncSettings> {
-  return decode(json, syncSettings);
-}
-
 /** The protocols' fields whose zero the Go program read as "none". */
 const PORTS = ['tcp', 'udp', 'sctp'];
 
-function decode<T>(json: string, schema: z.ZodType<T> & { readonly shape: z.ZodRawShape }): Decoded<T> {
-  const read = readObject(json);
-  if (read === undefined) {
-    return { ok: false, messages: [`the value is ${quote(json)}; expected a JSON object`] };
-  }
-  const { known, unknown } = fold(Object.keys(schema.shape), Object.entries(read));
-  const zeros = PORTS.filter((name) => known[name] === 0);
-  const fields = Object.fromEntries(Object.entries(known).filter(([name]) => !zeros.includes(name)));
-  const parsed = schema.safeParse(fields);
-  if (!parsed.success) {
-    return { ok: false, messages: parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`) };
-  }
-  return {
-    ok: true,
-    value: parsed.data,
-    unknown,
-    warnings: zeros.map((name) => `${name} is 0; expected a port, a whole number from 1 to 65535: taken as none`),
+/** `services/<service>/frontend` */
+export const decodeFrontend: (json: string) => Decoded<Frontend> = decoder(frontend);
+
+/** `services/<service>/backends/<backend>` */
+export const decodeBackend: (json: string) => Decoded<Backend> = decoder(backend);
+
+/** `routes/<route>` */
+export const decodeRoute: (json: string) => Decoded<Route> = decoder(route);
+
+/** `sync` and `balancers/<balancer>/sync` */
+export const decodeSync: (json: string) => Decoded<SyncSettings> = decoder(syncSettings);
+
+function decoder<T>(schema: z.ZodType<T> & { readonly shape: z.ZodRawShape }): (json: string) => Decoded<T> {
+  const fold = folding(Object.keys(schema.shape));
+  return (json) => {
+    const read = readObject(json);
+    if (read === undefined) {
+      return { ok: false, messages: [`the value is ${quote(json)}; expected a JSON object`] };
+    }
+    const { known, unknown } = fold(Object.entries(read));
+    const zeros = PORTS.filter((name) => known[name] === 0);
+    const fields = zeros.length === 0 ? known : without(known, zeros);
+    const parsed = schema.safeParse(fields);
+    if (!parsed.success) {
+      return { ok: false, messages: parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`) };
+    }
+    return {
+      ok: true,
+      value: parsed.data,
+      unknown,
+      warnings: zeros.map((name) => `${name} is 0; expected a port, a whole number from 1 to 65535: taken as none`),
+    };
   };
+}
+
+function without(fields: Readonly<Record<string, unknown>>, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
 }
 
 /** An empty value and `null` are an object without fields: all defaults. */

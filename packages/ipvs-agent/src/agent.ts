@@ -27,20 +27,22 @@ import {
   ReconcileLoop,
   toError,
 } from '@clusterf/daemon';
+import type { Problem } from '@clusterf/model';
 import type { Source } from '@clusterf/store';
 import { apply, type Failure, isStale, type Kernel } from './apply.js';
-import { diff, virtualServiceOf } from './diff.js';
-import { driftOf, type Found, walkTable } from './drift.js';
+import { diff } from './diff.js';
 import { type Changes, Follower } from './follow.js';
 import type { Ownership } from './ownership.js';
-import type { PlanOptions } from './plan.js';
+import type { Desired, PlanOptions } from './plan.js';
 import { Planner } from './planner.js';
 import { printOp, printTable } from './print.js';
 import { type Observer, Report } from './report.js';
 import type { Circumstances, Restraint } from './restraint.js';
 import { Retries } from './retries.js';
 import type { AgentStatus } from './status.js';
-import { type MutableTable, recognise, type Table } from './table.js';
+import type { Surroundings } from './surroundings.js';
+import type { MutableTable, Table } from './table.js';
+import { KernelView } from './view.js';
 
 export interface AgentOptions extends PlanOptions {
   /** Routes only from sources whose URL begins so: `--filter-routes`. */
@@ -64,6 +66,7 @@ export interface AgentParts {
   readonly kernel: Kernel;
   readonly ownership: Ownership;
   readonly restraint: Restraint;
+  readonly surroundings: AgentSurroundings;
   readonly observer: Observer;
   readonly log: Logger;
   /** Takes what `--print` and `--noop` say. */
@@ -75,8 +78,13 @@ export interface AgentParts {
   readonly signal: AbortSignal;
 }
 
+/** As much of the surroundings as the agent uses. */
+export type AgentSurroundings = Pick<Surroundings, keyof Surroundings>;
+
 /** Against somebody who changes the same virtual service as fast as we read it. */
 const MAX_ROUNDS = 3;
+/** Seconds, beyond which somebody should look. */
+const LONGEST_PASS = 60;
 
 export class IpvsAgent {
   readonly #options: AgentOptions;
@@ -86,16 +94,15 @@ export class IpvsAgent {
   readonly #retries = new Retries();
   readonly #report: Report;
   readonly #loop: ReconcileLoop;
-  /** What the kernel holds as far as is known; absent = to be dumped. */
-  #actual: MutableTable | undefined;
+  readonly #view: KernelView;
   readonly #dirty = new Set<string>();
-  /** Virtual services that passes have changed since the walk of the table began. */
-  readonly #touched = new Set<string>();
-  #walking = false;
   /** Whether the tree has published anything yet. */
   #published = false;
   /** Whether the first pass is done. */
   #ready = false;
+  /** When the pass under way began, by the clock. */
+  #passing: number | undefined;
+  readonly #others = new Map<string, readonly Problem[]>();
   #cancelWake: () => void = () => {};
 
   constructor(options: AgentOptions, parts: AgentParts) {
@@ -105,6 +112,16 @@ export class IpvsAgent {
     this.#follower = new Follower(sources, options, log, clock);
     this.#planner = new Planner(options);
     this.#report = new Report(log, observer);
+    this.#view = new KernelView({
+      ...parts,
+      desired: this.#planner.desired,
+      report: this.#report,
+      onDrift: (key) => {
+        this.#dirty.add(key);
+        this.#retries.hasten(key);
+        this.#loop.trigger();
+      },
+    });
     this.#loop = new ReconcileLoop({
       pass: async (reason) => await this.#pass(reason),
       resync: options.resync,
@@ -153,49 +170,45 @@ export class IpvsAgent {
   }
 
   async #pass(reason: PassReason): Promise<void> {
-    const { clock, log } = this.#parts;
+    const { clock, observer, surroundings } = this.#parts;
     const started = clock.now();
+    this.#passing = started;
     let failed = true;
     try {
+      const thorough = !this.#ready || reason !== 'trigger';
+      if (thorough && !this.#options.noop) await surroundings.resync();
       const changes = this.#follower.takeChanges();
       this.#replan(changes);
-      const actual = await this.#look();
+      const actual = await this.#view.look((key) => this.#dirty.add(key));
       if (this.#options.noop) {
-        this.#rehearse(actual);
+        await this.#rehearse(actual);
       } else {
         await this.#begin(actual);
-        if (reason === 'resync') void this.#walk(actual);
+        if (reason === 'resync') void this.#view.walk(actual);
         await this.#converge(actual);
+        if (thorough || changes.sync) await this.#synchronise(actual);
         this.#print(actual);
-        this.#ready = true;
-        if (changes.since !== undefined) this.#parts.observer.eventToKernel((clock.now() - changes.since) / 1000);
+        if (changes.since !== undefined) observer.eventToKernel((clock.now() - changes.since) / 1000);
       }
       failed = false;
-      if (reason === 'retry') log.info('the kernel answers again');
+      this.#ready = true;
+      this.#report.once('failure', '', () => {});
     } finally {
+      this.#passing = undefined;
+      this.#reportProblems();
       this.#report.pass(reason, (clock.now() - started) / 1000, failed);
     }
   }
 
   #replan(changes: Changes): void {
     const { desired } = this.#planner;
-    for (const key of this.#planner.update(this.#follower.tree.config, changes)) {
+    const { syncing } = this.#parts.surroundings;
+    for (const key of this.#planner.update(this.#follower.tree.config, changes, syncing)) {
       this.#dirty.add(key);
       this.#retries.hasten(key);
     }
     this.#published ||= desired.size > 0;
     this.#reportProblems();
-  }
-
-  /** What the kernel holds: known, or read. */
-  async #look(): Promise<MutableTable> {
-    if (this.#actual !== undefined) return this.#actual;
-    const { desired } = this.#planner;
-    const actual = await this.#parts.kernel.dump();
-    for (const [key, entry] of actual) actual.set(key, recognise(entry, desired.get(key)));
-    for (const key of [...desired.keys(), ...actual.keys()]) this.#dirty.add(key);
-    this.#actual = actual;
-    return actual;
   }
 
   /** What comes before the first pass, once the tree and the kernel are known. */
@@ -209,16 +222,19 @@ export class IpvsAgent {
     }
     if (this.#options.adopt) for (const key of actual.keys()) ownership.add(key);
     ownership.retain(actual, this.#planner.desired);
-    this.#reportForeign(actual);
+    this.#view.reportForeign();
   }
 
   /** Diffs and applies until the kernel holds what is desired, reading again what turns out not to be as known. */
   async #converge(actual: MutableTable): Promise<void> {
-    const { clock, kernel, log, ownership, restraint } = this.#parts;
+    const { clock, kernel, log, ownership, restraint, surroundings } = this.#parts;
     const { desired } = this.#planner;
     const now = clock.now();
     const keys = [...this.#dirty].filter((key) => !this.#retries.waits(key, now));
-    for (const key of keys) if (desired.has(key)) ownership.add(key);
+    for (const key of keys) {
+      this.#dirty.delete(key);
+      if (desired.has(key)) ownership.add(key);
+    }
     await this.#save('ownership');
 
     const circumstances = this.#circumstances(actual, keys);
@@ -227,16 +243,16 @@ export class IpvsAgent {
       for (let round = 1; round <= MAX_ROUNDS; round += 1) {
         const all = diff(actual, desired, circumstances.owned, keys);
         const todo = restraint.filter(all, circumstances);
-        for (const { key } of [...todo.make, ...todo.remove]) this.#touched.add(key);
+        for (const { key } of [...todo.make, ...todo.remove]) this.#view.touch(key);
         failures = await apply(kernel, todo, actual, {
           acknowledged: (op) => {
             restraint.acknowledge(op);
             this.#report.acknowledged(op);
           },
           refused: (failure) => this.#report.refused(failure),
-          made: async () => {},
+          made: async (removals) => await surroundings.announce(actual, circumstances.owned, removals),
         });
-        await this.#reread(actual, failures);
+        await this.#view.reread(actual, failures);
         const stale = failures.filter(isStale);
         if (stale.length > 0)
           log.info('the kernel table is not as known: read again', {
@@ -247,11 +263,11 @@ export class IpvsAgent {
         if (round === MAX_ROUNDS && drained) this.#loop.trigger();
       }
     } catch (error) {
-      this.#actual = undefined; // Nobody knows how far it came: the next pass begins with a dump.
+      this.#view.forget(); // Nobody knows how far it came: the next pass begins with a dump.
+      for (const key of desired.keys()) this.#dirty.add(key);
       throw error;
     }
     this.#retries.update(keys, failures, clock.now());
-    for (const key of keys) this.#dirty.delete(key);
     for (const key of [...restraint.keys, ...this.#retries.keys]) this.#dirty.add(key);
     for (const key of keys) if (!desired.has(key) && !actual.has(key)) ownership.delete(key);
     await this.#save('ownership');
@@ -263,60 +279,28 @@ export class IpvsAgent {
   #circumstances(actual: Table, keys: Iterable<string>): Circumstances {
     const { ownership } = this.#parts;
     const { rejected } = this.#follower.tree;
-    const owned = (key: string) => this.#options.adopt || ownership.has(key);
+    const owned = (key: string) => ownership.has(key);
     return { actual, keys, owned, rejected, published: this.#published };
   }
 
-  async #reread(actual: MutableTable, failures: readonly Failure[]): Promise<void> {
-    const { desired } = this.#planner;
-    for (const [key, id] of new Map(failures.map(({ op }) => [op.key, virtualServiceOf(op)]))) {
-      const entry = await this.#parts.kernel.dumpService(id);
-      if (entry === undefined) actual.delete(key);
-      else actual.set(key, recognise(entry, desired.get(key)));
-    }
-  }
-
-  /** Looks, beside the passes, for what others have changed; a pass then mends it. */
-  async #walk(actual: MutableTable): Promise<void> {
-    if (this.#walking) return;
-    this.#walking = true;
-    const { kernel, log, signal } = this.#parts;
-    try {
-      for await (const found of walkTable(kernel, actual, this.#touched, signal)) {
-        if (this.#actual !== actual) return; // It was dumped anew.
-        this.#compare(actual, found);
-      }
-      this.#reportForeign(actual);
-    } catch (error) {
-      if (isBug(error)) throw error;
-      log.warn('the kernel table could not be looked through for what others changed', { error });
-    } finally {
-      this.#walking = false;
-    }
-  }
-
-  #compare(actual: MutableTable, { key, entry }: Found): void {
-    const known = actual.get(key);
-    const ours = this.#parts.ownership.has(key);
-    const drifts = ours && known !== undefined ? driftOf(key, known, entry) : [];
-    for (const drift of drifts) this.#report.drifted(drift);
-    if (ours && known !== undefined && drifts.length === 0) return;
-    if (entry === undefined) actual.delete(key);
-    else actual.set(key, recognise(entry, known));
-    if (!ours && !this.#planner.desired.has(key)) return;
-    this.#dirty.add(key);
-    this.#retries.hasten(key);
-    this.#loop.trigger();
+  async #synchronise(actual: Table): Promise<void> {
+    const { surroundings } = this.#parts;
+    const { syncing } = surroundings;
+    await surroundings.synchronise(this.#follower.tree.config, actual);
+    if (surroundings.syncing !== syncing) this.#loop.trigger(); // What can be planned depends on it.
   }
 
   /** What would be done, in the words of `--noop`. */
-  #rehearse(actual: Table): void {
-    const { print, restraint } = this.#parts;
+  async #rehearse(actual: Table): Promise<void> {
+    const { print, restraint, surroundings } = this.#parts;
     const flushed = this.#options.flush ? [...actual.keys()] : [];
-    const circumstances = this.#circumstances(this.#options.flush ? new Map() : actual, this.#dirty);
+    const { adopt, flush } = this.#options;
+    const now = this.#circumstances(flush ? new Map() : actual, this.#dirty);
+    const circumstances = adopt ? { ...now, owned: () => true } : now;
     const all = diff(circumstances.actual, this.#planner.desired, circumstances.owned);
     const { make, remove } = restraint.allow(all, circumstances);
-    const lines = [...flushed.map((key) => `flush: ${key}`), ...[...make, ...remove].map(printOp)];
+    const around = await surroundings.rehearse(this.#follower.tree.config, this.#planner.desired);
+    const lines = [...flushed.map((key) => `flush: ${key}`), ...[...make, ...remove].map(printOp), ...around];
     const text = lines.length > 0 ? `${lines.join('\n')}\n` : 'nothing to do\n';
     this.#report.once('printed', text, () => print(text));
   }
@@ -342,8 +326,8 @@ export class IpvsAgent {
 
   /** What `/status` shows of it. */
   status(): Omit<AgentStatus, 'version' | 'balancer' | 'pid' | 'started'> {
-    const { clock, ownership, restraint, wall } = this.#parts;
-    const actual: Table = this.#actual ?? new Map();
+    const { clock, ownership, restraint, surroundings, wall } = this.#parts;
+    const actual: Table = this.#view.known ?? new Map();
     const ours = [...actual].filter(([key]) => ownership.has(key));
     return {
       ready: this.#ready,
@@ -352,7 +336,7 @@ export class IpvsAgent {
       quarantined: this.#follower.tree.quarantined,
       virtualServices: ours.length,
       destinations: ours.reduce((sum, [, { destinations }]) => sum + destinations.size, 0),
-      foreign: this.#foreign(actual),
+      foreign: this.#view.foreign,
       ...restraint.status(wall()),
       retrying: this.#retries.all.map(({ key, failures, at }) => ({
         virtualService: key,
@@ -361,23 +345,41 @@ export class IpvsAgent {
       })),
       drift: this.#report.drift,
       lastPass: this.#report.lastPass,
+      ...surroundings.status,
     };
   }
 
-  #foreign(actual: Table): string[] {
-    const { ownership } = this.#parts;
-    return [...actual.keys()].filter((key) => !ownership.has(key) && !this.#planner.desired.has(key)).toSorted();
+  /** What the tree calls things. */
+  get names(): Desired {
+    return this.#planner.desired;
   }
 
-  #reportForeign(actual: Table): void {
-    const virtualServices = this.#foreign(actual);
-    this.#report.once('foreign', virtualServices.join('\n'), () =>
-      this.#parts.log.info('virtual services that are not ours are left alone', { virtualServices }),
-    );
+  /** Why it is not ready, undefined if it is. */
+  get unready(): string | undefined {
+    if (this.#ready) return undefined;
+    return this.#follower.tree.complete ? 'the first pass is not done' : 'not every source has been read yet';
+  }
+
+  /** Why it is not well, undefined if it is. */
+  get unhealthy(): string | undefined {
+    const seconds = this.#passing === undefined ? 0 : (this.#parts.clock.now() - this.#passing) / 1000;
+    return seconds > LONGEST_PASS ? `a pass has been under way for ${Math.round(seconds)} s` : undefined;
+  }
+
+  /** Takes in what is wrong beside the agent's own work. */
+  note(where: string, problems: readonly Problem[]): void {
+    this.#others.set(where, problems);
+    this.#reportProblems();
   }
 
   #reportProblems(): void {
-    this.#report.update(this.#follower.tree.problems, this.#planner.problems, this.#retries.problems);
+    this.#report.update(
+      this.#follower.tree.problems,
+      this.#planner.problems,
+      this.#retries.problems,
+      this.#parts.surroundings.problems,
+      ...this.#others.values(),
+    );
   }
 
   async #save(what: 'ownership' | 'drains'): Promise<void> {

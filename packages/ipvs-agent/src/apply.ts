@@ -39,8 +39,8 @@ export interface Failure {
 export interface Progress {
   acknowledged(op: Op): void;
   refused(failure: Failure): void;
-  /** Everything new and changed is in the kernel, as far as it took it, and nothing is removed yet. */
-  made(): Promise<void>;
+  /** Everything new and changed is in the kernel, as far as it took it, and nothing of this is removed yet. */
+  made(removals: readonly Op[]): Promise<void>;
 }
 
 /**
@@ -69,10 +69,11 @@ export async function apply(
     }
   };
   await execute(make);
-  await progress.made();
   const short = new Set(failures.flatMap(({ op }) => (op.command === 'newDestination' ? [op.key] : [])));
   const bare = new Set([...short].filter((key) => !takesConnections(actual, key, remove)));
-  await execute(remove.filter((op) => !bare.has(op.key)));
+  const removals = remove.filter((op) => !bare.has(op.key));
+  await progress.made(removals);
+  await execute(removals);
   return failures.filter((failure) => !isConsequence(failure, failures));
 }
 

@@ -1,21 +1,29 @@
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { type Environment, runCommand, systemClock } from '@clusterf/daemon';
+import { type CommandContext, type Environment, runCommand, systemClock } from '@clusterf/daemon';
 import { IpvsClient } from '@clusterf/ipvs';
-import { etcdOptions, openSource } from '@clusterf/store';
+import { etcdOptions, openSource, type Source } from '@clusterf/store';
 import type { z } from 'zod';
+import { AddressesState, NO_ADDRESSES, VirtualAddresses } from './addresses/index.js';
 import { IpvsAgent } from './agent.js';
 import { Brake } from './brake.js';
 import { DrainState, Drains } from './drain.js';
+import { Health } from './health.js';
 import { ipvsKernel } from './kernel.js';
 import { lockNamespace, namespaceName } from './lock.js';
-import { command, parseShare } from './options.js';
+import { balancerName, type CommandOptions, command, parseShare } from './options.js';
 import { OwnedState, Ownership } from './ownership.js';
+import { wantedSysctls } from './profiles.js';
 import { Restraint } from './restraint.js';
 import { StateFile } from './state-file.js';
+import { Surroundings } from './surroundings.js';
+import { STARTED_DAEMONS, SyncDaemons } from './sync-daemons.js';
+import { Sysctls } from './sysctl.js';
 
 /** The `clusterf-ipvs` command. @returns the exit code */
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
-  return await runCommand(command, argv, env, async (options, { log, signal, onHangup }) => {
+  return await runCommand(command, argv, env, async (options, context) => {
+    const { log } = context;
     // Who only reads may do so beside the agent that writes.
     if (!options.noop) await lockNamespace(log);
     const urls = options.configSource.length > 0 ? options.configSource : ['etcd:'];
@@ -28,31 +36,62 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       sources: sources.map(({ url }) => url),
       kernel: { ipvs: version, connectionTableSize },
     });
-
-    const directory = join(options.stateDir, await namespaceName());
-    const state = async <T>(name: string, schema: z.ZodType<T>, empty: T) =>
-      await StateFile.load({ directory, name, schema, empty, report: (text, error) => log.warn(text, { error }) });
-    const clock = systemClock;
-    const wall = Date.now;
-    const brake = new Brake({ share: parseShare(options.brake) ?? 1, hold: options.brakeHold });
-    const drainState = await state('draining', DrainState, { version: 1, drains: [] });
-    const drains = new Drains({ timeout: options.drainTimeout }, drainState, clock.now(), wall());
-    const agent = new IpvsAgent(
-      { ...options, method: options.ipvsFwdMethod, scheduler: options.ipvsSchedName },
-      {
-        sources,
-        kernel: ipvsKernel(client, onlooker),
-        ownership: new Ownership(await state('owned', OwnedState, { version: 1, virtualServices: [] })),
-        restraint: new Restraint({ brake, drains, clock, log }),
-        observer: { operation: () => {}, drift: () => {}, pass: () => {}, eventToKernel: () => {} },
-        log,
-        print: (text) => process.stdout.write(text),
-        clock,
-        wall,
-        signal,
-      },
-    );
-    onHangup(() => agent.reread());
-    await (options.once ? agent.runOnce() : agent.run());
+    await run(options, context, sources, client, onlooker);
   });
+}
+
+/** Puts the parts together and runs the agent until it is told to stop. */
+async function run(
+  options: CommandOptions,
+  { log, signal, onHangup }: CommandContext,
+  sources: readonly Source[],
+  client: IpvsClient,
+  onlooker: IpvsClient,
+): Promise<void> {
+  const clock = systemClock;
+  const wall = Date.now;
+  const directory = join(options.stateDir, await namespaceName());
+  const report = (text: string, error: unknown) => log.warn(text, { error });
+  const state = async <T>(name: string, schema: z.ZodType<T>, empty: T) =>
+    await StateFile.load({ directory, name, schema, empty, report });
+
+  const drainState = await state('draining', DrainState, { version: 1, drains: [] });
+  const drains = new Drains({ timeout: options.drainTimeout }, drainState, clock.now(), wall());
+  const brake = new Brake({ share: parseShare(options.brake) ?? 1, hold: options.brakeHold });
+  using addresses = VirtualAddresses.open({
+    interface: options.vipInterface,
+    state: await state('addresses', AddressesState, NO_ADDRESSES),
+    log,
+  });
+  const started = await StateFile.load({ ...STARTED_DAEMONS, directory, report });
+  const surroundings = new Surroundings({
+    addresses,
+    syncDaemons: new SyncDaemons({ client, started, log, interfaces: networkInterfaces }),
+    sysctls: new Sysctls({ settings: wantedSysctls(options.profile, options.sysctl), root: '/proc/sys', log }),
+    balancer: balancerName(options),
+    withdrawWhenEmpty: options.withdrawWhenEmpty,
+  });
+
+  await using health = new Health(options, { sources: sources.map(({ url }) => url), log, clock });
+  const agent = new IpvsAgent(
+    { ...options, method: options.ipvsFwdMethod, scheduler: options.ipvsSchedName },
+    {
+      sources,
+      kernel: ipvsKernel(client, onlooker),
+      ownership: new Ownership(await state('owned', OwnedState, { version: 1, virtualServices: [] })),
+      restraint: new Restraint({ brake, drains, clock, log }),
+      surroundings,
+      observer: health.observer,
+      log,
+      print: (text) => process.stdout.write(text),
+      clock,
+      wall,
+      signal,
+    },
+  );
+  if (options.once) return await agent.runOnce();
+  if (!options.noop) health.show(agent);
+  onHangup(() => agent.reread());
+  await agent.run();
+  if (options.exitWithdraw && !options.noop) await surroundings.withdraw();
 }

@@ -1,5 +1,10 @@
-import { defineCommand, type OptionsOf } from '@clusterf/daemon';
+import { hostname } from 'node:os';
+import { defineCommand, httpListenOption, type OptionsOf } from '@clusterf/daemon';
+import { checkName } from '@clusterf/model';
 import { etcdFlags } from '@clusterf/store';
+import { checkInterfaceName } from './addresses/index.js';
+import { PROFILE_NAMES } from './profiles.js';
+import { checkSysctl } from './sysctl.js';
 
 /** `50%` as 0.5; `off` as 1, everything; undefined for anything else. */
 export function parseShare(text: string): number | undefined {
@@ -31,6 +36,23 @@ export const command = defineCommand({
       type: 'string',
       group: 'Configuration',
       describe: 'take only backends that this Docker host registered (the host tier)',
+    },
+    'balancer-name': {
+      type: 'string',
+      check: (name: string) => {
+        const checked = checkName(name);
+        return checked.ok ? undefined : `a name for a key: ${checked.message}`;
+      },
+      group: 'Configuration',
+      describe: "this balancer's name in the tree: balancers/NAME/sync, balancers/NAME/status",
+      defaultText: "the machine's host name",
+    },
+    ttl: {
+      type: 'duration',
+      default: '10s',
+      check: (ttl: number) => (ttl > 0 ? undefined : 'more than 0'),
+      group: 'Configuration',
+      describe: "how long the balancer's status in etcd outlives the agent",
     },
     ...etcdFlags,
     'ipvs-fwd-method': {
@@ -91,6 +113,35 @@ export const command = defineCommand({
       group: 'IPVS',
       describe: 'where the agent remembers what in the kernel is its own',
     },
+    'vip-interface': {
+      type: 'string',
+      check: checkInterfaceName,
+      group: 'Machine',
+      describe: 'device that the virtual addresses are put on, made if it is missing; none unless given',
+    },
+    'withdraw-when-empty': {
+      type: 'boolean',
+      group: 'Machine',
+      describe: 'take a virtual address away while nothing on it has a destination of weight > 0',
+    },
+    'exit-withdraw': {
+      type: 'boolean',
+      group: 'Machine',
+      describe: 'take the virtual addresses away on exit, so that routers send no more; the table stays',
+    },
+    profile: {
+      type: 'choice',
+      choices: PROFILE_NAMES,
+      group: 'Machine',
+      describe: 'keep kernel settings as this kind of balancer needs them; none are touched unless given',
+    },
+    sysctl: {
+      type: 'list',
+      check: checkSysctl,
+      group: 'Machine',
+      describe: 'keep this kernel setting too, or instead: NAME=VALUE; repeatable',
+    },
+    'http-listen': httpListenOption(9780),
     flush: {
       type: 'boolean',
       group: 'Running',
@@ -109,3 +160,8 @@ export const command = defineCommand({
 });
 
 export type CommandOptions = OptionsOf<typeof command>;
+
+/** The machine's name, where no option says otherwise. */
+export function balancerName(options: CommandOptions): string {
+  return options.balancerName ?? hostname();
+}

@@ -1,7 +1,8 @@
 import type { EntryRef, Problem } from '@clusterf/model';
+import type { SurroundingsStatus } from './surroundings.js';
 
 /** What `/status` shows, and what the gauges of `/metrics` are read from. Times are ISO 8601. */
-export interface AgentStatus {
+export interface AgentStatus extends SurroundingsStatus {
   readonly version: string;
   readonly balancer: string;
   readonly pid: number;

@@ -2,7 +2,7 @@ import { afterEach } from '@jest/globals';
 import type { Logger } from '@clusterf/daemon';
 import { until } from '../../../test/fixtures/until.js';
 import { ManualClock } from '../../daemon/test/manual-clock.js';
-import { type AgentOptions, IpvsAgent } from '../src/agent.js';
+import { type AgentOptions, type AgentSurroundings, IpvsAgent } from '../src/agent.js';
 import { Brake } from '../src/brake.js';
 import { DrainState, Drains } from '../src/drain.js';
 import { OwnedState, Ownership } from '../src/ownership.js';
@@ -64,6 +64,22 @@ export class LogRecord implements Logger {
   }
 }
 
+/** A machine of which nothing goes along with the table. */
+const NOWHERE: AgentSurroundings = {
+  resync: async () => {},
+  syncing: false,
+  announce: async () => {},
+  synchronise: async () => {},
+  rehearse: async () => [],
+  withdraw: async () => {},
+  problems: [],
+  status: {
+    virtualAddresses: { interface: undefined, bound: [], foreign: [], drift: { deleted: 0, down: 0, addresses: 0 } },
+    syncDaemons: { wanted: [], running: [], foreign: [] },
+    sysctls: [],
+  },
+};
+
 /** State in memory. */
 async function state<T>(schema: Parameters<typeof StateFile.load<T>>[0]['schema'], empty: T): Promise<StateFile<T>> {
   return await StateFile.load({ directory: undefined, name: 'test', schema, empty, report: () => {} });
@@ -112,6 +128,7 @@ export class RunningAgent {
         kernel,
         ownership,
         restraint: new Restraint({ brake: new Brake({ share: brake, hold: HOLD }), drains, clock, log }),
+        surroundings: NOWHERE,
         observer: { operation: () => {}, drift: () => {}, pass: () => {}, eventToKernel: () => {} },
         log,
         print: (text) => void printed.push(text),

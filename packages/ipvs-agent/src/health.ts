@@ -1,0 +1,115 @@
+import { type Clock, HttpEndpoint, type Logger, parseHttpListen } from '@clusterf/daemon';
+import { IpvsClient } from '@clusterf/ipvs';
+import { etcdOptions, openRegistrations } from '@clusterf/store';
+import type { IpvsAgent } from './agent.js';
+import { BalancerStatus, statusSource } from './balancer-status.js';
+import { AgentMetrics } from './metrics.js';
+import { balancerName, type CommandOptions, command } from './options.js';
+import type { Observer } from './report.js';
+import { Scraper } from './scrape.js';
+import type { AgentStatus } from './status.js';
+
+export interface HealthParts {
+  /** URLs of the agent's sources. */
+  readonly sources: readonly string[];
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/**
+ * Shows how the agent is: over HTTP, and as an entry in etcd. It watches the agent and never holds it up; what goes
+ * wrong here is noted as a problem among the agent's others.
+ */
+export class Health implements AsyncDisposable {
+  readonly #options: CommandOptions;
+  readonly #parts: HealthParts;
+  readonly #metrics: AgentMetrics;
+  readonly #started = new Date().toISOString();
+  #agent: IpvsAgent | undefined;
+  #scraper: Scraper | undefined;
+  #endpoint: HttpEndpoint | undefined;
+  #published: BalancerStatus | undefined;
+
+  constructor(options: CommandOptions, parts: HealthParts) {
+    this.#options = options;
+    this.#parts = parts;
+    const status = () => this.#status();
+    this.#metrics = new AgentMetrics({
+      command: command.command,
+      version: command.version,
+      status,
+      publication: () => this.#published?.publication,
+    });
+  }
+
+  /** Counts what the agent does. */
+  get observer(): Observer {
+    const metrics = this.#metrics;
+    return {
+      operation: (kind, outcome) => metrics.operation(kind, outcome),
+      drift: (kind) => metrics.drift(kind),
+      eventToKernel: (seconds) => metrics.eventToKernel(seconds),
+      pass: (pass, outcome) => {
+        metrics.pass(pass, outcome);
+        this.#published?.changed();
+      },
+    };
+  }
+
+  /** From here on the agent is shown. */
+  show(agent: IpvsAgent): void {
+    this.#agent = agent;
+    const { clock, log, sources } = this.#parts;
+    const listen = parseHttpListen(this.#options.httpListen);
+    if (listen !== undefined && listen !== 'none') {
+      const scraper = new Scraper({
+        metrics: this.#metrics,
+        open: async () => await IpvsClient.open(),
+        names: () => agent.names,
+        clock,
+        onProblems: (problems) => agent.note('counters', problems),
+      });
+      this.#scraper = scraper;
+      this.#endpoint = new HttpEndpoint({
+        listen,
+        surface: {
+          metrics: async () => await scraper.scrape(),
+          unhealthy: () => agent.unhealthy,
+          unready: () => agent.unready,
+          status: () => this.#status(),
+        },
+        clock,
+        log,
+        onProblems: (problems) => agent.note('http', problems),
+      });
+    }
+    const url = statusSource(sources);
+    if (url === undefined) return;
+    this.#published = new BalancerStatus({
+      balancer: balancerName(this.#options),
+      source: url,
+      open: (onEvent) => openRegistrations({ url, etcd: etcdOptions(this.#options), ttl: this.#options.ttl, onEvent }),
+      status: () => this.#status(),
+      log,
+      clock,
+      onProblems: (problems) => agent.note('status', problems),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#scraper?.close();
+    await Promise.all([this.#endpoint?.close(), this.#published?.close()]);
+  }
+
+  #status(): AgentStatus {
+    const agent = this.#agent;
+    if (agent === undefined) throw new TypeError('nothing is shown yet');
+    return {
+      version: command.version,
+      balancer: balancerName(this.#options),
+      pid: process.pid,
+      started: this.#started,
+      ...agent.status(),
+    };
+  }
+}

@@ -1,0 +1,109 @@
+import type { Config, Problem } from '@clusterf/model';
+import { addressesToBind, type VirtualAddresses, type VirtualAddressesState } from './addresses/index.js';
+import { wantedDaemons } from './daemon-ops.js';
+import type { Op } from './diff.js';
+import type { Desired } from './plan.js';
+import type { SyncDaemons, SyncStatus } from './sync-daemons.js';
+import type { Sysctls, SysctlStatus } from './sysctl.js';
+import type { Table } from './table.js';
+
+export interface SurroundingsParts {
+  readonly addresses: VirtualAddresses;
+  readonly syncDaemons: SyncDaemons;
+  readonly sysctls: Sysctls;
+  /** This balancer's name in the tree. */
+  readonly balancer: string;
+  /** Bind only addresses with a destination that takes connections: `--withdraw-when-empty`. */
+  readonly withdrawWhenEmpty: boolean;
+}
+
+/** What `/status` shows of it. */
+export interface SurroundingsStatus {
+  readonly virtualAddresses: Omit<VirtualAddressesState, 'problems'>;
+  readonly syncDaemons: Omit<SyncStatus, 'problems'>;
+  readonly sysctls: readonly SysctlStatus[];
+}
+
+const NONE: readonly Problem[] = [];
+
+/** What of this machine goes along with the kernel's table: virtual addresses, sync daemons and kernel settings. */
+export class Surroundings {
+  readonly #parts: SurroundingsParts;
+
+  constructor(parts: SurroundingsParts) {
+    this.#parts = parts;
+  }
+
+  /** Looks at everything afresh, repairs what others changed of it, and tries again what was refused. */
+  async resync(): Promise<void> {
+    const { addresses, syncDaemons, sysctls } = this.#parts;
+    addresses.resync();
+    await sysctls.reconcile();
+    await syncDaemons.resync();
+  }
+
+  /** Whether connections are synced: the kernel then takes no destinations of another family. */
+  get syncing(): boolean {
+    return this.#parts.syncDaemons.state.running.length > 0;
+  }
+
+  /**
+   * Binds what is ready and unbinds what is about to go.
+   *
+   * @param actual what the kernel holds, all that is new included
+   * @param removals what this pass is about to remove
+   */
+  async announce(actual: Table, ours: (key: string) => boolean, removals: readonly Op[]): Promise<void> {
+    const { addresses, withdrawWhenEmpty } = this.#parts;
+    const wanted = addressesToBind(actual, { ours, removals, withdrawWhenEmpty });
+    await addresses.bind(wanted);
+    await addresses.unbind(wanted);
+  }
+
+  /** Brings the sync daemons to what the tree says. */
+  async synchronise(config: Config, actual: Table): Promise<void> {
+    const { balancer, syncDaemons } = this.#parts;
+    const wanted = wantedDaemons(config, balancer);
+    const mixedFamilies = wanted.daemons.length > 0 && hasMixedFamilies(actual);
+    await syncDaemons.reconcile(wanted, { mixedFamilies });
+  }
+
+  /** What would be done once the kernel holds what is desired, a line each. */
+  async rehearse(config: Config, desired: Desired): Promise<readonly string[]> {
+    const { addresses, balancer, syncDaemons, sysctls, withdrawWhenEmpty } = this.#parts;
+    const wanted = addressesToBind(desired, { ours: () => true, removals: [], withdrawWhenEmpty });
+    const { bind, unbind } = await addresses.preview(wanted);
+    const mixedFamilies = hasMixedFamilies(desired);
+    return [
+      ...(await sysctls.rehearse()),
+      ...bind.map((address) => `bind virtual address: ${address}`),
+      ...unbind.map((address) => `remove virtual address: ${address}`),
+      ...(await syncDaemons.rehearse(wantedDaemons(config, balancer), { mixedFamilies })),
+    ];
+  }
+
+  /** Takes the virtual addresses away, so that routers send no more: `--exit-withdraw`. */
+  async withdraw(): Promise<void> {
+    await this.#parts.addresses.withdraw();
+  }
+
+  /** The same array while there are none. */
+  get problems(): readonly Problem[] {
+    const { addresses, syncDaemons, sysctls } = this.#parts;
+    const problems = [...addresses.state.problems, ...syncDaemons.state.problems, ...sysctls.problems];
+    return problems.length === 0 ? NONE : problems;
+  }
+
+  get status(): SurroundingsStatus {
+    const { addresses, syncDaemons, sysctls } = this.#parts;
+    const { problems: _addressProblems, ...virtualAddresses } = addresses.state;
+    const { problems: _syncProblems, ...sync } = syncDaemons.state;
+    return { virtualAddresses, syncDaemons: sync, sysctls: sysctls.status };
+  }
+}
+
+function hasMixedFamilies(table: Table): boolean {
+  for (const { service, destinations } of table.values())
+    for (const { family } of destinations.values()) if (family !== service.id.family) return true;
+  return false;
+}

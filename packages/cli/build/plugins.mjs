@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path';
 
 /** etcd3 reads and parses etcd's protocol from a .proto file, which a bundle has not beside it. */
 export const precompiledProtocol = edit('etcd3/lib/connection-pool.js', (source, path) => {
-  const { loadSync } = requireFrom(path, '@grpc/proto-loader', 'protobufjs');
-  const protocol = loadSync(join(dirname(path), '../proto/rpc.proto')).toJSON();
+  const { Root } = requireFrom(path, '@grpc/proto-loader', 'protobufjs');
+  // As etcd3 does: names stay as they are written there.
+  const protocol = new Root().loadSync(join(dirname(path), '../proto/rpc.proto'), { keepCase: true }).toJSON();
   const text = JSON.stringify(JSON.stringify(protocol));
   return replace(source, 'loadSync)(`${__dirname}/../proto/rpc.proto`', `fromJSON)(JSON.parse(${text})`);
 });

@@ -1,5 +1,5 @@
 import { destinationKey, type VirtualServiceId } from '@clusterf/ipvs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Diff, type Op, virtualServiceOf } from './diff.js';
 import type { StateFile } from './state-file.js';
 import type { KnownDestination, Table } from './table.js';

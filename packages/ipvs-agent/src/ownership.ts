@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { StateFile } from './state-file.js';
 
 /** What is remembered across restarts. */

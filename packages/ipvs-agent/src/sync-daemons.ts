@@ -16,7 +16,7 @@ import type { networkInterfaces } from 'node:os';
 import { type Logger, toError } from '@clusterf/daemon';
 import { DecodeError, type IpvsClient, IpvsError, type SyncDaemon, type SyncRole } from '@clusterf/ipvs';
 import { type Problem, syncKey } from '@clusterf/model';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   DAEMON_DEFAULTS,
   DAEMON_OP_TITLES,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseAddress } from './addresses.js';
 import { quote } from './quote.js';
 import type { Family } from './types.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parsePrefix } from './addresses.js';
 import { address, flag, folding, integer, isObject, kernelName, list, oneOf, record, text } from './fields.js';
 import { quote } from './quote.js';

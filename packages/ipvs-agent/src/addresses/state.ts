@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 const DeviceState = z.object({
   interface: z.string(),

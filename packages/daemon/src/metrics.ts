@@ -22,6 +22,8 @@ export function agentRegistry({ command, version }: Build): Registry {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOK_AT_LOOP });
   for (const what of ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'])
     registry.removeSingleMetric(`nodejs_eventloop_lag_${what}_seconds`);
+  // Sums that are named like counters and are none.
+  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`);
   new Gauge({
     name: 'clusterf_build_info',
     help: 'Always 1, labelled with the command and its version.',

@@ -2,6 +2,7 @@
  * What the kernel counts, under the names that people know: Prometheus text, made line by line, since a table of
  * 50,000 destinations comes to more than a hundred megabytes of it.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   destinationKey,
   type ObservedDestination,
@@ -9,7 +10,10 @@ import {
   type Stats,
   virtualServiceKey,
 } from '@clusterf/ipvs';
-import type { Desired, PlannedEntry } from './plan.js';
+import type { Desired } from './plan.js';
+
+/** Between two such portions everything else in the process has its turn: one service may have 10,000 destinations. */
+const ROWS_A_TURN = 500;
 
 /** One virtual service or destination: far smaller than what the kernel said of it. */
 interface Row {
@@ -76,12 +80,23 @@ export async function readCounters(kernel: CounterKernel, names: Desired): Promi
   const table = new Map((await kernel.services()).map((service) => [virtualServiceKey(service.id), service]));
   for (const [key, service] of table) {
     const planned = names.get(key);
-    services.push(serviceRow(key, service, planned));
+    const labels = `service="${escape(planned?.service.serviceName ?? '')}",virtual_service="${escape(key)}"`;
+    services.push({ labels, values: valuesOf(SERVICE_METRICS, service) });
     const found = await kernel.destinations(service.id);
-    const rows = new Map(found.map((destination) => [destinationKey(destination), destination]));
-    for (const [at, destination] of rows) destinations.push(destinationRow(key, at, destination, planned));
+    for (const [at, destination] of new Map(found.map((one) => [destinationKey(one), one]))) {
+      const backends = planned?.destinations.get(at)?.backends.join(',') ?? '';
+      destinations.push({
+        labels: `${labels},backend="${escape(backends)}",destination="${at}"`,
+        values: valuesOf(DESTINATION_METRICS, destination),
+      });
+      if (destinations.length % ROWS_A_TURN === 0) await turn();
+    }
   }
   return { services, destinations };
+}
+
+function valuesOf<T>(metrics: readonly Metric<T>[], observed: T): readonly number[] {
+  return metrics.map(({ value }) => Number(value(observed)));
 }
 
 /** Prometheus text, a line at a time: all samples of a metric together, as the format asks. */
@@ -95,30 +110,6 @@ function* lines<T>(metrics: readonly Metric<T>[], rows: readonly Row[]): Iterabl
     yield `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
     for (const { labels, values } of rows) yield `${name}{${labels}} ${values[index] ?? NaN}\n`;
   }
-}
-
-function serviceRow(key: string, service: ObservedVirtualService, planned: PlannedEntry | undefined): Row {
-  const name = planned?.service.serviceName ?? '';
-  return {
-    labels: `service="${escape(name)}",virtual_service="${escape(key)}"`,
-    values: SERVICE_METRICS.map(({ value }) => Number(value(service))),
-  };
-}
-
-function destinationRow(
-  key: string,
-  at: string,
-  destination: ObservedDestination,
-  planned: PlannedEntry | undefined,
-): Row {
-  const name = planned?.service.serviceName ?? '';
-  const backends = planned?.destinations.get(at)?.backends.join(',') ?? '';
-  return {
-    labels:
-      `service="${escape(name)}",virtual_service="${escape(key)}",` +
-      `backend="${escape(backends)}",destination="${escape(at)}"`,
-    values: DESTINATION_METRICS.map(({ value }) => Number(value(destination))),
-  };
 }
 
 /** In label values (Prometheus, text format 0.0.4). */

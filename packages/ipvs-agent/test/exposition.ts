@@ -37,7 +37,7 @@ export function readExposition(text: string): Exposition {
   };
   const line = (content: string) => {
     if (content === '') return;
-    const [, what = '', about = '', words = ''] = new RegExp(`^# (HELP|TYPE) (${NAME}) (.+)$`).exec(content) ?? [];
+    const [, what = '', about = '', words = ''] = new RegExp(`^# (HELP|TYPE) (${NAME}) (.+)$`, 's').exec(content) ?? [];
     if (what === 'HELP') {
       begin(about);
       if (helps.has(about) || /\\[^\\n]/.test(words)) throw new Error('HELP twice, or a bad escape');
@@ -48,7 +48,7 @@ export function readExposition(text: string): Exposition {
       types.set(about, words);
     } else {
       const [, name = '', braces = '', value = ''] =
-        new RegExp(`^(${NAME})(?:{(.*)})? ([0-9.e+-]+|NaN|[+-]Inf)$`).exec(content) ?? [];
+        new RegExp(`^(${NAME})(?:{(.*)})? ([0-9.e+-]+|NaN|[+-]Inf)$`, 's').exec(content) ?? [];
       if (name === '') throw new Error('no sample');
       const family = types.has(name) ? name : name.replace(SUFFIXES, '');
       begin(family);
@@ -88,7 +88,7 @@ function readLabels(braces: string): Readonly<Record<string, string>> {
     if (labels.has(name)) throw new Error(`label ${name} twice`);
     labels.set(
       name,
-      raw.replaceAll(/\\(.)/g, (_, character: string) => (character === 'n' ? '\n' : character)),
+      raw.replaceAll(/\\(.)/gs, (_, character: string) => (character === 'n' ? '\n' : character)),
     );
   }
   return Object.fromEntries(labels);

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { licences } from './build/licences.mjs';
-import { precompiledProtocol, withoutReflection } from './build/plugins.mjs';
+import { nativeNetlink, precompiledProtocol, withoutReflection } from './build/plugins.mjs';
 import start from './start.js';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -39,10 +39,10 @@ async function build(bundle, packageName) {
     sourcesContent: false,
     metafile: true,
     // Native code: loaded from its own package, as ever. ssh2's is optional and not built.
-    external: ['netlink/dist/raw.js', 'cpu-features', '*.node'],
+    external: ['cpu-features', '*.node'],
     define: { 'import.meta.url': 'importMetaUrl', 'process.env.NODE_ENV': '"production"' },
     banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
-    plugins: [precompiledProtocol, withoutReflection],
+    plugins: [nativeNetlink, precompiledProtocol, withoutReflection],
     logLevel: 'warning',
   });
   await writeFile(`${bundle}.licences.txt`, await licences(metafile));

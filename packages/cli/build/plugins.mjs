@@ -24,6 +24,18 @@ export const withoutReflection = edit('@grpc/proto-loader/build/src/index.js', (
   return none.reduce((text, [from, to]) => replace(text, from, to), source);
 });
 
+/** The netlink package's native code finds its own binary from where it lies: its own file, not the bundle. */
+export const nativeNetlink = {
+  name: 'netlink/dist/raw.js',
+  setup(build) {
+    build.onResolve({ filter: /\/raw(\.js)?$/ }, ({ path, importer }) =>
+      path.startsWith('netlink/') || importer.includes('/netlink/dist/')
+        ? { path: 'netlink/dist/raw.js', external: true }
+        : undefined,
+    );
+  },
+};
+
 function edit(file, change) {
   return {
     name: file,

@@ -250,7 +250,8 @@ export class IpvsAgent {
             this.#report.acknowledged(op);
           },
           refused: (failure) => this.#report.refused(failure),
-          made: async (removals) => await surroundings.announce(actual, circumstances.owned, removals),
+          made: async (removals) =>
+            await surroundings.announce(actual, circumstances.owned, [...todo.make, ...todo.remove], removals),
         });
         await this.#view.reread(actual, failures);
         const stale = failures.filter(isStale);

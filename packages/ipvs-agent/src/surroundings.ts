@@ -25,10 +25,13 @@ export interface SurroundingsStatus {
 }
 
 const NONE: readonly Problem[] = [];
+const OF_SERVICES: readonly Op['command'][] = ['newService', 'delService'];
 
 /** What of this machine goes along with the kernel's table: virtual addresses, sync daemons and kernel settings. */
 export class Surroundings {
   readonly #parts: SurroundingsParts;
+  /** Nothing has been announced since the last look. */
+  #fresh = true;
 
   constructor(parts: SurroundingsParts) {
     this.#parts = parts;
@@ -38,6 +41,7 @@ export class Surroundings {
   async resync(): Promise<void> {
     const { addresses, syncDaemons, sysctls } = this.#parts;
     addresses.resync();
+    this.#fresh = true;
     await sysctls.reconcile();
     await syncDaemons.resync();
   }
@@ -48,13 +52,18 @@ export class Surroundings {
   }
 
   /**
-   * Binds what is ready and unbinds what is about to go.
+   * Binds what is ready and unbinds what is about to go. Which addresses those are is looked up in the whole table,
+   * and so only where something of this pass can make a difference.
    *
    * @param actual what the kernel holds, all that is new included
-   * @param removals what this pass is about to remove
+   * @param ops what this pass does
+   * @param removals those of them that are not done yet
    */
-  async announce(actual: Table, ours: (key: string) => boolean, removals: readonly Op[]): Promise<void> {
+  async announce(actual: Table, ours: (key: string) => boolean, ops: readonly Op[], removals: readonly Op[]) {
     const { addresses, withdrawWhenEmpty } = this.#parts;
+    const matters = withdrawWhenEmpty ? ops.length > 0 : ops.some(({ command }) => OF_SERVICES.includes(command));
+    if (!matters && !this.#fresh) return;
+    this.#fresh = false;
     const wanted = addressesToBind(actual, { ours, removals, withdrawWhenEmpty });
     await addresses.bind(wanted);
     await addresses.unbind(wanted);

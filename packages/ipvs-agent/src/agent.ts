@@ -208,7 +208,6 @@ export class IpvsAgent {
       this.#retries.hasten(key);
     }
     this.#published ||= desired.size > 0;
-    this.#reportProblems();
   }
 
   /** What comes before the first pass, once the tree and the kernel are known. */
@@ -273,7 +272,6 @@ export class IpvsAgent {
     for (const key of keys) if (!desired.has(key) && !actual.has(key)) ownership.delete(key);
     await this.#save('ownership');
     await this.#save('drains');
-    this.#reportProblems();
     this.#wakeLater();
   }
 

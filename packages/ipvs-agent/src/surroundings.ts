@@ -99,7 +99,7 @@ export class Surroundings {
   /** The same array while there are none. */
   get problems(): readonly Problem[] {
     const { addresses, syncDaemons, sysctls } = this.#parts;
-    const problems = [...addresses.state.problems, ...syncDaemons.state.problems, ...sysctls.problems];
+    const problems = [...addresses.problems, ...syncDaemons.state.problems, ...sysctls.problems];
     return problems.length === 0 ? NONE : problems;
   }
 

@@ -96,9 +96,13 @@ export class VirtualAddresses implements Disposable {
       interface: this.#interface,
       bound: this.#bindings?.bound ?? [],
       foreign: this.#bindings?.foreign ?? [],
-      problems: [...this.#all.flatMap(({ problems }) => problems), ...(this.#unsaved ? [this.#unsaved] : [])],
+      problems: this.problems,
       drift: this.#bindings?.drift ?? { deleted: 0, down: 0, addresses: 0 },
     };
+  }
+
+  get problems(): readonly Problem[] {
+    return [...this.#all.flatMap(({ problems }) => problems), ...(this.#unsaved ? [this.#unsaved] : [])];
   }
 
   /** Leaves everything in the kernel as it is. */

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { licences } from './build/licences.mjs';
-import { nativeNetlink, precompiledProtocol, withoutReflection } from './build/plugins.mjs';
+import { nativeNetlink, netlinkInUse, precompiledProtocol, withoutReflection } from './build/plugins.mjs';
 import start from './start.js';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -22,36 +22,48 @@ for (const [command, packageName] of Object.entries(COMMANDS)) {
 async function build(bundle, packageName) {
   // Before anything is read: what is compiled meanwhile makes the bundle outdated.
   const began = new Date();
-  await rm(bundle, { force: true });
-  await mkdir(dirname(bundle), { recursive: true });
-  const made = `${bundle}.new`;
-  const { metafile } = await esbuild.build({
+  const { outputFiles, metafile } = await esbuild.build({
     stdin: { contents: `export * from '${packageName}'; export * from '@clusterf/store';`, resolveDir: HERE },
-    outfile: made,
+    outfile: bundle,
+    write: false,
     bundle: true,
     platform: 'node',
     target: 'node20',
     format: 'cjs',
-    // Names stay, for stack traces; what is not there need not be read.
+    // What is not there need not be read. Names stay, and lines of a bearable length, for whoever debugs it.
     minifyWhitespace: true,
+    lineLimit: 200,
     legalComments: 'none',
     sourcemap: 'external',
     sourcesContent: false,
     metafile: true,
-    // Native code: loaded from its own package, as ever. ssh2's is optional and not built.
-    external: ['cpu-features', '*.node'],
+    // Netlink's native code stays where it is; ssh2's is optional and not there.
+    external: ['netlink/package.json', 'cpu-features', '*.node'],
     define: { 'import.meta.url': 'importMetaUrl', 'process.env.NODE_ENV': '"production"' },
     banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
-    plugins: [nativeNetlink, precompiledProtocol, withoutReflection],
+    plugins: [precompiledProtocol, withoutReflection, nativeNetlink, netlinkInUse],
     logLevel: 'warning',
   });
+  const [map, code] = [outputFiles.find(isMap), outputFiles.find((file) => !isMap(file))];
+  // V8 tells compiled code of other sources by little more than their length: never leave one beside another's bundle.
+  for (const outdated of [bundle, `${bundle}.compiled`]) await rm(outdated, { force: true });
+  await mkdir(dirname(bundle), { recursive: true });
+  await writeFile(`${bundle}.map`, map.text);
   await writeFile(`${bundle}.licences.txt`, await licences(metafile));
-  await rename(`${made}.map`, `${bundle}.map`);
-  // V8 tells compiled code of other sources by nothing but their length: never leave one beside another's bundle.
-  await rm(`${bundle}.compiled`, { force: true });
-  await utimes(made, began, began);
-  await rename(made, bundle);
+  await writeFile(`${bundle}.new`, inAscii(code.text));
+  await utimes(`${bundle}.new`, began, began);
+  await rename(`${bundle}.new`, bundle);
   execFileSync(process.execPath, [join(HERE, 'build', 'compile.js'), bundle], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
+}
+
+function isMap({ path }) {
+  return path.endsWith('.map');
+}
+
+/** So that it can be read without decoding and held in a byte a character: esbuild leaves regular expressions be. */
+function inAscii(code) {
+  // oxlint-disable-next-line no-control-regex -- ASCII from its first character on
+  return code.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

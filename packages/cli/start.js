@@ -38,7 +38,7 @@ function changedAt(path) {
 /** Runs a bundle. Its `script` can say what code has been compiled, for the next start. */
 function load(bundle) {
   mapStackTraces(bundle);
-  const source = readFileSync(bundle, 'latin1'); // It is ASCII, and so read without a look at every character.
+  const source = readFileSync(bundle, 'latin1'); // ASCII, so it need not be decoded.
   const cachedData = compiledCode(bundle);
   const script = new Script(Module.wrap(source), { filename: bundle, ...(cachedData && { cachedData }) });
   const module = { exports: {}, script };

@@ -24,17 +24,18 @@ export const withoutReflection = edit('@grpc/proto-loader/build/src/index.js', (
   return none.reduce((text, [from, to]) => replace(text, from, to), source);
 });
 
-/** The netlink package's native code finds its own binary from where it lies: its own file, not the bundle. */
-export const nativeNetlink = {
-  name: 'netlink/dist/raw.js',
-  setup(build) {
-    build.onResolve({ filter: /\/raw(\.js)?$/ }, ({ path, importer }) =>
-      path.startsWith('netlink/') || importer.includes('/netlink/dist/')
-        ? { path: 'netlink/dist/raw.js', external: true }
-        : undefined,
-    );
-  },
-};
+/** Native code stays in its package, wherever that is installed. */
+export const nativeNetlink = edit('netlink/dist/raw.js', (source) =>
+  replace(source, "__dirname + '/..'", "require('node:path').dirname(require.resolve('netlink/package.json'))"),
+);
+
+/** Of all that the netlink package speaks, generic and routing netlink are asked for. */
+export const netlinkInUse = edit('netlink/dist/index.js', (source) =>
+  [/^__exportStar\(require\("\.\/(nl80211|wg)\/.*$/gm, /^const (nl80211|wg) = .*\nexports\.\1 = \1;$/gm].reduce(
+    (text, lines) => text.replaceAll(lines, ''),
+    source,
+  ),
+);
 
 function edit(file, change) {
   return {

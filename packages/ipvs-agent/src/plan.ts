@@ -51,6 +51,8 @@ export function planService(name: string, service: Service, routes: RouteTable, 
   if (frontend === undefined) return { entries: [], problems: [] };
   const problems = new ServiceProblems(name);
   const ids = virtualServiceIds(frontend, service, problems);
+  if (frontend.onePacket === true && ids.length > 0 && !ids.some(carriesDatagrams))
+    problems.ofFrontend('onePacket: expected udp or fwmark, only datagrams can be scheduled one by one; ignored');
   const backends = backendsOf(service, options.onlyHost);
   const entries = FAMILIES.flatMap((family) => {
     const idsOfFamily = ids.filter((id) => id.family === family);
@@ -129,10 +131,14 @@ function settings(
     id,
     scheduler,
     schedulerFlags: flags.bits,
-    // Only datagrams can be scheduled one by one; a mark may carry them.
-    onePacket: frontend.onePacket === true && (!('protocol' in id) || id.protocol === 'udp'),
+    onePacket: frontend.onePacket === true && carriesDatagrams(id),
     ...(persistence && { persistence }),
   };
+}
+
+/** Only datagrams can be scheduled one by one; a mark may carry them. */
+function carriesDatagrams(id: VirtualServiceId): boolean {
+  return 'fwmark' in id || id.protocol === 'udp';
 }
 
 function persistenceOf(

@@ -209,6 +209,7 @@ describe('a destination that the kernel would refuse', () => {
     ['224.0.0.1', 'is a multicast address'],
     ['::', 'is the unspecified address'],
     ['ff02::1', 'is a multicast address'],
+    ['ff0e::1', 'is a multicast address'],
     ['fe80::1', 'is a link-local address'],
     ['febf::1', 'is a link-local address'],
     ['::ffff:a00:1', 'is an IPv4 address in IPv6 dress'],

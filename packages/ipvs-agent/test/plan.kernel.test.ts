@@ -25,7 +25,7 @@ afterAll(async () => {
 function planned(entries: ReadonlyMap<string, string>, syncDaemon: boolean): Desired {
   const tree = new ConfigTree(['memory:']);
   tree.apply(0, { type: 'snapshot', entries });
-  expect(tree.problems).toEqual([]);
+  expect(tree.rejected).toEqual([]);
   const planner = new Planner({ method: 'masq', scheduler: 'wlc', elide: false });
   planner.update(tree.config, { services: new Set(tree.config.services.keys()), routes: true }, syncDaemon);
   return planner.desired;

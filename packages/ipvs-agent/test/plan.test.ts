@@ -87,7 +87,11 @@ describe('a service', () => {
     const config = tree({
       web: {
         frontend: WEB,
-        backends: { a: { ipv4: '172.17.0.2', tcp: 80, host: 'h1' }, b: { ipv4: '172.17.0.3', tcp: 80, host: 'h2' } },
+        backends: {
+          a: { ipv4: '172.17.0.2', tcp: 80, host: 'h1' },
+          b: { ipv4: '172.17.0.3', tcp: 80, host: 'h2' },
+          c: { ipv4: '172.17.0.4', tcp: 80 },
+        },
       },
     });
     expect(said(plan(config, { ...OPTIONS, onlyHost: 'h2' }))).toEqual({
@@ -113,6 +117,34 @@ describe('a service', () => {
       OPTIONS,
     );
     expect(problems.map((p) => p.message)).toEqual(['schedulerFlags: scheduler sh has no "mh-port": ignored']);
+  });
+
+  test('takes scheduler and method from the options where nobody says', () => {
+    const config = tree({ web: { frontend: WEB, backends: { a: { ipv4: '172.17.0.2', tcp: 80 } } } });
+    expect(said(plan(config, { ...OPTIONS, scheduler: 'mh', method: 'droute' }))).toEqual({
+      'tcp 10.0.0.1:80 mh': ['172.17.0.2:80 droute 10'],
+    });
+  });
+
+  test('takes the method from the route before the frontend', () => {
+    expect(
+      said(one({ ...WEB, method: 'tunnel' }, { ipv4: '172.17.0.2', tcp: 80 }, { r: { ipvsMethod: 'droute' } })),
+    ).toEqual({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 droute 10'] });
+  });
+
+  test('that asks for one packet at a time and has no datagrams does without, and has a problem', () => {
+    const planned = plan(tree({ web: { frontend: { ...WEB, sctp: 80, onePacket: true } } }));
+    expect([...planned.desired.values()].map(({ service }) => service.onePacket)).toEqual([false, false]);
+    expect(wrong(planned)).toEqual([
+      'services/web/frontend: onePacket: expected udp or fwmark, only datagrams can be scheduled one by one; ignored',
+    ]);
+  });
+
+  test('whose netmask is longer than its addresses has a problem, for the family that cannot have it', () => {
+    const frontend = { ipv4: '10.0.0.1', ipv6: 'fd00::1', tcp: 80, persistence: { timeout: 1, netmask: 33 } };
+    expect(wrong(plan(tree({ web: { frontend } })))).toEqual([
+      'services/web/frontend: persistence.netmask 33 is longer than an ipv4 address: 32 taken',
+    ]);
   });
 
   test('schedules packets one by one only where they are datagrams', () => {
@@ -155,6 +187,7 @@ describe('a virtual address that no client can send to', () => {
     ['239.255.255.255', 'is a multicast address'],
     ['::', 'is the unspecified address'],
     ['ff02::1', 'is a multicast address'],
+    ['ff0e::1', 'is a multicast address'],
   ])('%s is not published, and the frontend has a problem', (address, why) => {
     const family = address.includes(':') ? 'ipv6' : 'ipv4';
     const both = { ipv4: '10.0.0.1', ipv6: 'fd00::1', [family]: address, tcp: 80 };

@@ -48,11 +48,11 @@ export function together(...backends: Partial<Backend>[]): Planner {
   return plan(tree({ web: { frontend: WEB, backends: Object.fromEntries(named) } }));
 }
 
-/** What entries, which must be good, configure. */
+/** What entries configure, of which none may be bad. */
 export function read(entries: ReadonlyMap<string, string>): Config {
   const sources = new ConfigTree(['memory:']);
   sources.apply(0, { type: 'snapshot', entries });
-  if (sources.problems.length > 0) throw new Error(JSON.stringify(sources.problems));
+  if (sources.rejected.length > 0) throw new Error(JSON.stringify(sources.problems));
   return sources.config;
 }
 

@@ -112,12 +112,31 @@ export const decodeFrontend: (json: string) => Decoded<Frontend> = decoder(front
 export const decodeBackend: (json: string) => Decoded<Backend> = decoder(backend);
 
 /** `routes/<route>` */
-export const decodeRoute: (json: string) => Decoded<Route> = decoder(route);
+export const decodeRoute: (json: string) => Decoded<Route> = decoder(route, idleTunnelFields);
 
 /** `sync` and `balancers/<balancer>/sync` */
 export const decodeSync: (json: string) => Decoded<SyncSettings> = decoder(syncSettings);
 
-function decoder<T>(schema: z.ZodType<T> & { readonly shape: z.ZodRawShape }): (json: string) => Decoded<T> {
+/** What is said of a tunnel and changes nothing. */
+function idleTunnelFields({ ipvsMethod, tunnel }: Route): readonly string[] {
+  if (tunnel === undefined) {
+    return [];
+  }
+  if (ipvsMethod !== 'tunnel') {
+    return [`tunnel is set where IPVSMethod is ${ipvsMethod ?? 'not set'}; expected tunnel: ignored`];
+  }
+  const { type, port: to, checksum } = tunnel;
+  return [
+    ...(to !== undefined && type !== 'gue' ? [`tunnel.port is ${to}; expected none with ${type}: ignored`] : []),
+    ...(checksum === true && type === 'ipip' ? ['tunnel.checksum is true; expected none with ipip: ignored'] : []),
+  ];
+}
+
+/** @param advise what else a person had better know of a good value */
+function decoder<T>(
+  schema: z.ZodType<T> & { readonly shape: z.ZodRawShape },
+  advise: (value: T) => readonly string[] = () => [],
+): (json: string) => Decoded<T> {
   const fold = folding(Object.keys(schema.shape));
   return (json) => {
     const read = readObject(json);
@@ -135,7 +154,10 @@ function decoder<T>(schema: z.ZodType<T> & { readonly shape: z.ZodRawShape }): (
       ok: true,
       value: parsed.data,
       unknown,
-      warnings: zeros.map((name) => `${name} is 0; expected a port, a whole number from 1 to 65535: taken as none`),
+      warnings: [
+        ...zeros.map((name) => `${name} is 0; expected a port, a whole number from 1 to 65535: taken as none`),
+        ...advise(parsed.data),
+      ],
     };
   };
 }

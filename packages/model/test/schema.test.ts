@@ -66,6 +66,29 @@ describe('what the Go program took is taken still', () => {
     });
   });
 
+  test.each([
+    [
+      '{"IPVSMethod":"droute","Tunnel":{"type":"gre"}}',
+      ['tunnel is set where IPVSMethod is droute; expected tunnel: ignored'],
+    ],
+    ['{"Tunnel":{"type":"gre"}}', ['tunnel is set where IPVSMethod is not set; expected tunnel: ignored']],
+    [
+      '{"IPVSMethod":"tunnel","Tunnel":{"type":"ipip","port":5555,"checksum":true}}',
+      [
+        'tunnel.port is 5555; expected none with ipip: ignored',
+        'tunnel.checksum is true; expected none with ipip: ignored',
+      ],
+    ],
+    [
+      '{"IPVSMethod":"tunnel","Tunnel":{"type":"gre","port":1,"checksum":true}}',
+      ['tunnel.port is 1; expected none with gre: ignored'],
+    ],
+    ['{"IPVSMethod":"tunnel","Tunnel":{"type":"gue","port":5555,"checksum":true}}', []],
+    ['{"IPVSMethod":"tunnel","Tunnel":{"type":"ipip","checksum":false}}', []],
+  ])('what a route says of a tunnel in vain is a warning: %s', (json, warnings) => {
+    expect(decodeRoute(json)).toMatchObject({ ok: true, warnings });
+  });
+
   test('the scheduler flags as ipvsadm writes them are a list', () => {
     expect(decodeFrontend('{"schedulerFlags":"sh-port, sh-fallback"}')).toMatchObject({
       value: { schedulerFlags: ['sh-port', 'sh-fallback'] },

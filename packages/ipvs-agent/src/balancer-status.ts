@@ -112,6 +112,7 @@ export class BalancerStatus {
       if (this.#changed) this.#publish();
     });
     const text = JSON.stringify(summarise(this.#options.status()));
+    // Publishing the same would write nothing, but for a moment not count as published.
     if (text === this.#text) return;
     this.#text = text;
     this.#registrations.publish(new Map([[this.#key, text]]));

@@ -38,6 +38,8 @@ function quiet(say: (message: string) => void): Logger {
 class Published implements AsyncDisposable {
   status: SummarisedStatus = STATUS;
   problems: readonly Problem[] = [];
+  /** How often it has looked at the status. */
+  looks = 0;
   readonly clock = new ManualClock();
   readonly said: string[] = [];
   readonly entry: BalancerStatus;
@@ -55,7 +57,10 @@ class Published implements AsyncDisposable {
           onEvent,
           timing: { timeout: 1_000, renew: 200, verify: 200, backoff: { first: 20, most: 100 } },
         }),
-      status: () => this.status,
+      status: () => {
+        this.looks += 1;
+        return this.status;
+      },
       log: quiet((message) => void this.said.push(message)),
       clock: this.clock,
       onProblems: (problems) => {
@@ -99,7 +104,9 @@ describe('with an etcd that stays up', () => {
       published.status = { ...STATUS, destinations };
       published.entry.changed();
     }
+    expect(published.looks).toBe(1);
     await published.clock.advance(2_000);
+    expect(published.looks).toBe(2);
     await until('the last change is there', async () => (await read(etcd))?.['destinations'] === 1_000);
     expect(await etcd.version(KEY)).toBe(2);
     await published.clock.advance(2_000);
@@ -112,10 +119,11 @@ describe('with an etcd that stays up', () => {
 
   test('what did not change is not written again', async () => {
     await using published = new Published(etcd);
-    await until('it is there', async () => read(etcd));
+    await until('it is published', () => published.entry.publication.published);
     for (let i = 0; i < 5; i += 1) {
       published.entry.changed();
       await published.clock.advance(2_000);
+      expect(published.entry.publication.published).toBe(true);
     }
     published.status = { ...STATUS, ready: false };
     published.entry.changed();

@@ -121,8 +121,8 @@ describe('with an etcd that stays up', () => {
     await using published = new Published(etcd);
     await until('it is published', () => published.entry.publication.published);
     for (let i = 0; i < 5; i += 1) {
-      published.entry.changed();
       await published.clock.advance(2_000);
+      published.entry.changed();
       expect(published.entry.publication.published).toBe(true);
     }
     published.status = { ...STATUS, ready: false };

@@ -1,5 +1,6 @@
 import { type Clock, HttpEndpoint, type Logger, parseHttpListen } from '@clusterf/daemon';
 import { IpvsClient } from '@clusterf/ipvs';
+import type { Problem } from '@clusterf/model';
 import { etcdOptions, openRegistrations } from '@clusterf/store';
 import type { IpvsAgent } from './agent.js';
 import { BalancerStatus, statusSource } from './balancer-status.js';
@@ -67,7 +68,7 @@ export class Health implements AsyncDisposable {
         open: async () => await IpvsClient.open(),
         names: () => agent.names,
         clock,
-        onProblems: (problems) => agent.note('counters', problems),
+        onProblems: (problems) => this.#note('counters', problems),
       });
       this.#scraper = scraper;
       this.#endpoint = new HttpEndpoint({
@@ -80,7 +81,7 @@ export class Health implements AsyncDisposable {
         },
         clock,
         log,
-        onProblems: (problems) => agent.note('http', problems),
+        onProblems: (problems) => this.#note('http', problems),
       });
     }
     const url = statusSource(sources);
@@ -92,13 +93,18 @@ export class Health implements AsyncDisposable {
       status: () => this.#status(),
       log,
       clock,
-      onProblems: (problems) => agent.note('status', problems),
+      onProblems: (problems) => this.#note('status', problems),
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#scraper?.close();
     await Promise.all([this.#endpoint?.close(), this.#published?.close()]);
+    this.#scraper?.close();
+  }
+
+  #note(where: string, problems: readonly Problem[]): void {
+    this.#agent?.note(where, problems);
+    this.#published?.changed();
   }
 
   #status(): AgentStatus {

@@ -27,8 +27,10 @@ export const PROFILES = {
   'edge-sync': [
     ...BALANCER,
     ...EDGE,
-    // Synced with the handshake's second packet, so that idle connections move too: the default waits for a third.
-    { name: 'net.ipv4.vs.sync_threshold', value: '2 50' },
+    // Synced as soon as they are established, so that idle connections move too, and again when the other balancers'
+    // clocks for them are 10 s behind: by counting packets, as is the default, those of few words lapse there.
+    { name: 'net.ipv4.vs.sync_threshold', value: '0 0' },
+    { name: 'net.ipv4.vs.sync_refresh_period', value: '10' },
     // With master and backup side by side the other value would stop the balancing itself.
     { name: 'net.ipv4.vs.backup_only', value: '0' },
   ],

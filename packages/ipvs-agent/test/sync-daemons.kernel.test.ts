@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +8,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createLogger } from '@clusterf/daemon';
 import { IpvsClient, type VirtualServiceId } from '@clusterf/ipvs';
 import { decodeSync } from '@clusterf/model';
-import { requireMachine } from '../../../test/lab/index.js';
+import { until } from '../../../test/fixtures/until.js';
+import { projectRoot, requireMachine } from '../../../test/lab/index.js';
 import { wantedDaemons } from '../src/daemon-ops.js';
+import { wantedSysctls } from '../src/profiles.js';
 import { StateFile } from '../src/state-file.js';
 import { STARTED_DAEMONS, SyncDaemons } from '../src/sync-daemons.js';
 
@@ -330,4 +332,72 @@ describe('destinations of mixed families', () => {
     expect(daemons.state).toEqual({ wanted: [], running: [], foreign: [], problems: [] });
     await client.newDestination(service, mixed);
   });
+});
+
+/** What a balancer does in its network namespace: by the built packages, since a process is in one namespace. */
+const balancer = (address: string, virtual: string) => `
+  import { connect, createServer } from 'node:net';
+  import { networkInterfaces } from 'node:os';
+  import { createLogger } from '${projectRoot()}/packages/daemon/dist/index.js';
+  import { IpvsClient } from '${projectRoot()}/packages/ipvs/dist/index.js';
+  import { StateFile } from '${projectRoot()}/packages/ipvs-agent/dist/state-file.js';
+  import { STARTED_DAEMONS, SyncDaemons } from '${projectRoot()}/packages/ipvs-agent/dist/sync-daemons.js';
+
+  const client = await IpvsClient.open();
+  const started = await StateFile.load({ ...STARTED_DAEMONS, directory: undefined, report: () => {} });
+  const log = createLogger({ level: 'error', format: 'json', stream: process.stderr });
+  const daemons = new SyncDaemons({ client, started, log, interfaces: networkInterfaces });
+  const settings = { interface: 'sync', syncId: 7 };
+  const wanted = { daemons: [{ role: 'master', ...settings }, { role: 'backup', ...settings }], problems: [] };
+  await daemons.reconcile(wanted, { mixedFamilies: false });
+  for (const { message } of daemons.state.problems) console.error(message);
+  createServer().listen(8080);
+  // An idle connection by the virtual service, from here to the other balancer's server, once that is there.
+  const begin = () => connect({ host: '${virtual}', port: 80, localAddress: '${address}' }).on('error', () => setTimeout(begin, 50));
+  begin();
+`;
+const BALANCERS = [
+  { name: 'lb1', address: '10.9.0.1', virtual: '10.0.0.1', server: '10.9.0.2' },
+  { name: 'lb2', address: '10.9.0.2', virtual: '10.0.0.2', server: '10.9.0.1' },
+];
+
+/** The namespaces, joined by a link, each with both services: the server of one is at the other. */
+const SETUP = [
+  'ip netns add lb1; ip netns add lb2; ip link add sync netns lb1 type veth peer name sync netns lb2',
+  ...BALANCERS.flatMap(({ name, address, virtual }) => [
+    `ip -n ${name} link set lo up; ip -n ${name} link set sync up`,
+    `ip -n ${name} addr add ${address}/24 dev sync; ip -n ${name} addr add ${virtual}/32 dev lo`,
+    ...wantedSysctls('edge-sync', []).map(
+      (setting) => `ip netns exec ${name} sysctl -qw '${setting.name}=${setting.value}'`,
+    ),
+    ...BALANCERS.map((one) => `echo "-A -t ${one.virtual}:80\n-a -t ${one.virtual}:80 -r ${one.server}:8080 -m"`).map(
+      (rules) => `${rules} | ip netns exec ${name} ipvsadm -R`,
+    ),
+  ]),
+].join('\n');
+
+async function connectionsOf(name: string): Promise<string> {
+  const { stdout } = await run('ip', ['netns', 'exec', name, 'ipvsadm', '-Lnc']);
+  return stdout;
+}
+
+test('two balancers with both daemons each know each other’s idle connections', async () => {
+  const running: ChildProcess[] = [];
+  try {
+    await run('sh', ['-ec', SETUP]);
+    for (const { name, address, virtual } of BALANCERS) {
+      const node = [process.execPath, '--input-type=module', '-e', balancer(address, virtual)];
+      running.push(spawn('ip', ['netns', 'exec', name, ...node], { stdio: ['ignore', 'inherit', 'inherit'] }));
+    }
+    for (const [i, { address, virtual, server }] of BALANCERS.entries()) {
+      const name = BALANCERS[1 - i]?.name ?? '';
+      const synced = new RegExp(`ESTABLISHED ${address}:\\d+ +${virtual}:80 +${server}:8080`);
+      expect(
+        await until(`${name} knows the other’s connection`, async () => synced.test(await connectionsOf(name)), 30_000),
+      ).toBe(true);
+    }
+  } finally {
+    for (const child of running) child.kill('SIGKILL');
+    for (const { name } of BALANCERS) await ip(`netns del ${name}`);
+  }
 });

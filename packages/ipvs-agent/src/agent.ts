@@ -121,6 +121,7 @@ export class IpvsAgent {
         this.#retries.hasten(key);
         this.#loop.trigger();
       },
+      onLost: () => this.#loop.trigger(),
     });
     this.#loop = new ReconcileLoop({
       pass: async (reason) => await this.#pass(reason),
@@ -263,8 +264,7 @@ export class IpvsAgent {
         if (round === MAX_ROUNDS && drained) this.#loop.trigger();
       }
     } catch (error) {
-      this.#view.forget(); // Nobody knows how far it came: the next pass begins with a dump.
-      for (const key of desired.keys()) this.#dirty.add(key);
+      this.#view.forget(); // Nobody knows how far it came.
       throw error;
     }
     this.#retries.update(keys, failures, clock.now());

@@ -11,13 +11,13 @@ import { tableEntry } from './table.js';
  */
 export function ipvsKernel(client: IpvsClient, onlooker: IpvsClient): Kernel {
   return {
-    dump: async () =>
-      new Map(
-        (await client.table()).map(({ service, destinations }) => [
-          virtualServiceKey(service.id),
-          tableEntry(service, destinations),
-        ]),
-      ),
+    dump: async () => {
+      await Promise.all([client.rediscover(), onlooker.rediscover()]);
+      const table = await client.table();
+      return new Map(
+        table.map(({ service, destinations }) => [virtualServiceKey(service.id), tableEntry(service, destinations)]),
+      );
+    },
     dumpService: async (id) => {
       const service = await client.service(id);
       return service && tableEntry(service, await client.destinations(id));

@@ -17,6 +17,8 @@ export interface KernelViewParts {
   readonly signal: AbortSignal;
   /** Something of ours is not as it was known to be. */
   readonly onDrift: (key: string) => void;
+  /** Nothing is known any more. */
+  readonly onLost: () => void;
 }
 
 /**
@@ -40,11 +42,12 @@ export class KernelView {
     return this.#actual;
   }
 
-  /** What is known, or what a dump says; `onDump` is told of every virtual service in that. */
+  /** What is known, or what a dump says; then `onDump` is told of every virtual service that is there or should be. */
   async look(onDump: (key: string) => void): Promise<MutableTable> {
     if (this.#actual !== undefined) return this.#actual;
     const { kernel, desired } = this.#parts;
     const actual = await kernel.dump();
+    for (const key of desired.keys()) onDump(key);
     for (const [key, entry] of actual) {
       actual.set(key, recognise(entry, desired.get(key)));
       onDump(key);
@@ -53,7 +56,7 @@ export class KernelView {
     return actual;
   }
 
-  /** Nobody knows any more what the kernel holds. */
+  /** Nobody knows any more what the kernel holds: the next pass begins with a dump. */
   forget(): void {
     this.#actual = undefined;
   }
@@ -86,7 +89,9 @@ export class KernelView {
       this.reportForeign();
     } catch (error) {
       if (isBug(error)) throw error;
-      log.warn('the kernel table could not be looked through for what others changed', { error });
+      log.warn('the kernel table could not be looked through for what others changed: it is read anew', { error });
+      this.forget(); // IPVS itself may have been unloaded and loaded again.
+      this.#parts.onLost();
     } finally {
       this.#walking = false;
     }

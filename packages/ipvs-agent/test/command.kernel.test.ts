@@ -135,6 +135,21 @@ describe('clusterf-ipvs', () => {
     expect(agent.logged('new destination')).toHaveLength(2);
   });
 
+  test('puts everything back when IPVS itself was unloaded and loaded again', async () => {
+    await using agent = new AgentProcess('clusterf-ipvs', [...flags, '--resync', '300ms']);
+    await until('the first pass', async () => (await table()).length === 2);
+    await until('it to be unloaded', async () => {
+      await run('ipvsadm', ['-C']);
+      return await run('modprobe', ['-r', 'ip_vs_rr', 'ip_vs']).then(
+        () => true,
+        () => false,
+      );
+    });
+    await run('modprobe', ['ip_vs']);
+    await until('the repair', async () => (await table()).length === 2);
+    expect(await agent.stop('SIGTERM')).toBe(0);
+  });
+
   test('names a scheduler the kernel does not have, goes on with the rest and exits with 1 when asked for one pass', async () => {
     await put({ 'services/bad/frontend': { ipv4: '10.0.0.9', tcp: 80, scheduler: 'typo' } });
     await using agent = new AgentProcess('clusterf-ipvs', [...flags, '--once']);

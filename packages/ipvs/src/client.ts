@@ -38,7 +38,7 @@ export interface OpenOptions {
  */
 export class IpvsClient implements Disposable {
   readonly #connection: Connection;
-  readonly #family: number;
+  #family: number;
 
   private constructor(connection: Connection, family: number) {
     this.#connection = connection;
@@ -175,6 +175,14 @@ export class IpvsClient implements Disposable {
    */
   async batch(commands: readonly Command[]): Promise<(IpvsError | undefined)[]> {
     return send(this.#connection, this.#family, commands.map(prepare));
+  }
+
+  /**
+   * Finds the kernel's IPVS again: one that was unloaded and loaded since has another number.
+   * @throws IpvsError ENOENT while the kernel has none
+   */
+  async rediscover(): Promise<void> {
+    this.#family = await resolveFamily(this.#connection);
   }
 
   /** Ends what is under way with ECANCELED; what is asked from now on fails with EBADF. */

@@ -3,6 +3,9 @@ import type { Kernel, Refusal } from './apply.js';
 import type { Op } from './diff.js';
 import { tableEntry } from './table.js';
 
+/** Counters are asked for by whoever shows them. */
+const LEAN = { stats: false } as const;
+
 /**
  * The kernel of the network namespace that this process runs in.
  *
@@ -13,27 +16,27 @@ export function ipvsKernel(client: IpvsClient, onlooker: IpvsClient): Kernel {
   return {
     dump: async () => {
       await Promise.all([client.rediscover(), onlooker.rediscover()]);
-      const table = await client.table();
+      const table = await client.table(LEAN);
       return new Map(
         table.map(({ service, destinations }) => [virtualServiceKey(service.id), tableEntry(service, destinations)]),
       );
     },
     dumpService: async (id) => {
       const service = await client.service(id);
-      return service && tableEntry(service, await client.destinations(id));
+      return service && tableEntry(service, await client.destinations(id, LEAN));
     },
     execute: async (ops) => await execute(client, ops),
     flush: async () => await client.flush(),
     connections: async (id) =>
       new Map(
-        (await client.destinations(id)).map((destination) => [
+        (await client.destinations(id, LEAN)).map((destination) => [
           destinationKey(destination),
           { active: destination.activeConnections, inactive: destination.inactiveConnections },
         ]),
       ),
     watchServices: async () =>
-      new Map((await onlooker.services()).map((service) => [virtualServiceKey(service.id), service])),
-    watchDestinations: async (service) => tableEntry(service, await onlooker.destinations(service.id)),
+      new Map((await onlooker.services(LEAN)).map((service) => [virtualServiceKey(service.id), service])),
+    watchDestinations: async (service) => tableEntry(service, await onlooker.destinations(service.id, LEAN)),
   };
 }
 

@@ -1,6 +1,14 @@
 import { IPVS_CMD } from './attributes.js';
 import { type Command, type CommandName, prepare, type Request, serviceIdentity } from './commands.js';
-import { decodeDaemon, decodeDestination, decodeInfo, decodeService, decodeTimeouts } from './decode.js';
+import {
+  decodeDaemon,
+  decodeDestination,
+  decodeInfo,
+  decodeObservedDestination,
+  decodeObservedService,
+  decodeService,
+  decodeTimeouts,
+} from './decode.js';
 import { DecodeError, IpvsError } from './errors.js';
 import { virtualServiceKey } from './identity.js';
 import { Connection } from './netlink/connection.js';
@@ -8,6 +16,7 @@ import type { Attributes } from './netlink/reader.js';
 import { type NetlinkSocket, openNetlinkSocket } from './netlink/socket.js';
 import { read, resolveFamily, send } from './requests.js';
 import type {
+  ConnectedDestination,
   Destination,
   DestinationId,
   Info,
@@ -19,6 +28,7 @@ import type {
   Timeouts,
   VirtualService,
   VirtualServiceId,
+  WithoutStats,
 } from './types.js';
 
 export interface OpenOptions {
@@ -69,14 +79,17 @@ export class IpvsClient implements Disposable {
   }
 
   /** All virtual services. */
-  async services(): Promise<ObservedVirtualService[]> {
-    return this.#all({ label: { command: 'services' }, number: IPVS_CMD.GET_SERVICE }, decodeService);
+  async services(): Promise<ObservedVirtualService[]>;
+  async services(options: WithoutStats): Promise<VirtualService[]>;
+  async services(options?: WithoutStats): Promise<VirtualService[]> {
+    const decode = options === undefined ? decodeObservedService : decodeService;
+    return this.#all({ label: { command: 'services' }, number: IPVS_CMD.GET_SERVICE }, decode);
   }
 
   /** One virtual service; undefined if there is none. */
   async service(id: VirtualServiceId): Promise<ObservedVirtualService | undefined> {
     try {
-      return await this.#one(about('service', IPVS_CMD.GET_SERVICE, id), decodeService);
+      return await this.#one(about('service', IPVS_CMD.GET_SERVICE, id), decodeObservedService);
     } catch (error) {
       if (error instanceof IpvsError && error.code === 'ESRCH') return undefined;
       throw error;
@@ -84,8 +97,12 @@ export class IpvsClient implements Disposable {
   }
 
   /** The destinations of a virtual service; none also if there is no such virtual service: the kernel does not say. */
-  async destinations(id: VirtualServiceId): Promise<ObservedDestination[]> {
-    return this.#all(about('destinations', IPVS_CMD.GET_DEST, id), (message) => decodeDestination(message, id.family));
+  async destinations(id: VirtualServiceId): Promise<ObservedDestination[]>;
+  async destinations(id: VirtualServiceId, options: WithoutStats): Promise<ConnectedDestination[]>;
+  async destinations(id: VirtualServiceId, options?: WithoutStats): Promise<ConnectedDestination[]> {
+    const decode = options === undefined ? decodeObservedDestination : decodeDestination;
+    const request = about('destinations', IPVS_CMD.GET_DEST, id);
+    return this.#all(request, (message) => decode(message, id.family));
   }
 
   /**
@@ -93,16 +110,12 @@ export class IpvsClient implements Disposable {
    * then the destinations of one after another, and what changes meanwhile may be seen or not. Each
    * virtual service is there once.
    */
-  async table(): Promise<TableEntry[]> {
-    // The kernel counts where it was: an insertion between two pieces of a dump makes it say one twice.
-    const services = new Map((await this.services()).map((service) => [virtualServiceKey(service.id), service]));
-    const table: TableEntry[] = [];
-    // One by one, so that others' requests come between, and the first failure is the last request.
-    // Overlapping them over several sockets was measured: it saves less than a tenth.
-    for (const service of services.values()) {
-      table.push({ service, destinations: await this.destinations(service.id) });
-    }
-    return table;
+  async table(): Promise<TableEntry[]>;
+  async table(options: WithoutStats): Promise<TableEntry<VirtualService, ConnectedDestination>[]>;
+  async table(options?: WithoutStats): Promise<TableEntry<VirtualService, ConnectedDestination>[]> {
+    return options === undefined
+      ? await tableOf(await this.services(), (id) => this.destinations(id))
+      : await tableOf(await this.services(options), (id) => this.destinations(id, options));
   }
 
   /** @throws IpvsError EEXIST if there is one of that id; ENOENT if the kernel lacks the scheduler */
@@ -208,6 +221,19 @@ export class IpvsClient implements Disposable {
     if (entry === undefined) throw new DecodeError(`${request.label.command}: an answer without content`);
     return entry;
   }
+}
+
+async function tableOf<S extends VirtualService, D extends ConnectedDestination>(
+  services: readonly S[],
+  destinations: (id: VirtualServiceId) => Promise<D[]>,
+): Promise<TableEntry<S, D>[]> {
+  // The kernel counts where it was: an insertion between two pieces of a dump makes it say one twice.
+  const unique = new Map(services.map((service) => [virtualServiceKey(service.id), service]));
+  const table: TableEntry<S, D>[] = [];
+  // One by one, so that others' requests come between, and the first failure is the last request.
+  // Overlapping them over several sockets was measured: it saves less than a tenth.
+  for (const service of unique.values()) table.push({ service, destinations: await destinations(service.id) });
+  return table;
 }
 
 /** A read about one virtual service. */

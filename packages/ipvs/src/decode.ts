@@ -3,6 +3,7 @@ import { CMD, DAEMON, DEST, INFO, STATS, STATS64, type StatsTable, SVC, SVC_FLAG
 import { DecodeError } from './errors.js';
 import type { Attributes } from './netlink/reader.js';
 import type {
+  ConnectedDestination,
   Family,
   Info,
   ObservedDestination,
@@ -12,12 +13,22 @@ import type {
   SyncDaemon,
   Timeouts,
   Tunnel,
+  VirtualService,
   VirtualServiceId,
 } from './types.js';
 
 /** An answer to GET_SERVICE. */
-export function decodeService(message: Attributes): ObservedVirtualService {
+export function decodeObservedService(message: Attributes): ObservedVirtualService {
   const service = message.needWithin(CMD.service);
+  return { ...readService(service), stats: decodeStats(service.within(SVC.stats64), service.within(SVC.stats)) };
+}
+
+/** The same without its counters. */
+export function decodeService(message: Attributes): VirtualService {
+  return readService(message.needWithin(CMD.service));
+}
+
+function readService(service: Attributes): VirtualService {
   const id = decodeServiceId(service);
   const flags = service.need(SVC.flags);
   const persistence = decodePersistence(service, id.family, flags);
@@ -27,7 +38,6 @@ export function decodeService(message: Attributes): ObservedVirtualService {
     schedulerFlags: (flags >>> SVC_FLAG.schedulerShift) & SVC_FLAG.schedulerMask,
     onePacket: (flags & SVC_FLAG.onePacket) !== 0,
     ...(persistence && { persistence }),
-    stats: decodeStats(service.within(SVC.stats64), service.within(SVC.stats)),
   };
 }
 
@@ -55,8 +65,20 @@ function decodePersistence(service: Attributes, family: Family, flags: number): 
 }
 
 /** An answer to GET_DEST for a virtual service of the family, which kernels before 3.18 do not repeat. */
-export function decodeDestination(message: Attributes, serviceFamily: Family): ObservedDestination {
+export function decodeObservedDestination(message: Attributes, serviceFamily: Family): ObservedDestination {
   const destination = message.needWithin(CMD.destination);
+  return {
+    ...readDestination(destination, serviceFamily),
+    stats: decodeStats(destination.within(DEST.stats64), destination.within(DEST.stats)),
+  };
+}
+
+/** The same without its counters. */
+export function decodeDestination(message: Attributes, serviceFamily: Family): ConnectedDestination {
+  return readDestination(message.needWithin(CMD.destination), serviceFamily);
+}
+
+function readDestination(destination: Attributes, serviceFamily: Family): ConnectedDestination {
   const family = destination.get(DEST.family) ?? serviceFamily;
   const method = destination.need(DEST.method);
   const tunnel = method === 'tunnel' ? decodeTunnel(destination) : undefined;
@@ -72,7 +94,6 @@ export function decodeDestination(message: Attributes, serviceFamily: Family): O
     activeConnections: destination.need(DEST.activeConnections),
     inactiveConnections: destination.need(DEST.inactiveConnections),
     persistentConnections: destination.need(DEST.persistentConnections),
-    stats: decodeStats(destination.within(DEST.stats64), destination.within(DEST.stats)),
   };
 }
 

@@ -85,11 +85,20 @@ export interface ObservedVirtualService extends VirtualService {
   readonly stats: Stats;
 }
 
-export interface ObservedDestination extends Destination {
+/** A destination and who is connected to it. */
+export interface ConnectedDestination extends Destination {
   readonly activeConnections: number;
   readonly inactiveConnections: number;
   readonly persistentConnections: number;
+}
+
+export interface ObservedDestination extends ConnectedDestination {
   readonly stats: Stats;
+}
+
+/** For reads that are not to decode the counters, which are two thirds of the work. */
+export interface WithoutStats {
+  readonly stats: false;
 }
 
 export type SyncRole = 'master' | 'backup';
@@ -124,7 +133,10 @@ export interface Info {
 }
 
 /** A virtual service with its destinations. */
-export interface TableEntry {
-  readonly service: ObservedVirtualService;
-  readonly destinations: readonly ObservedDestination[];
+export interface TableEntry<
+  S extends VirtualService = ObservedVirtualService,
+  D extends ConnectedDestination = ObservedDestination,
+> {
+  readonly service: S;
+  readonly destinations: readonly D[];
 }

@@ -196,6 +196,19 @@ test('a table of thousands is read whole', async () => {
   expect(table.reduce((sum, { destinations }) => sum + destinations.length, 0)).toBe(2000 + 299 * 5);
 });
 
+test('a table read without counters is the same in all else', async () => {
+  await client.batch([
+    { command: 'newService', service },
+    { command: 'newDestination', service: id, destination },
+  ]);
+  const [whole] = await client.table();
+  const [lean] = await client.table({ stats: false });
+  const { stats: _ofService, ...bareService } = whole?.service ?? {};
+  const { stats: _ofDestination, ...bareDestination } = whole?.destinations[0] ?? {};
+  expect(lean).toStrictEqual({ service: bareService, destinations: [bareDestination] });
+  expect(bareDestination).toMatchObject({ ...destination, activeConnections: 0 });
+});
+
 test('counters count connections through the virtual service, and zero sets them back', async () => {
   const here: VirtualServiceId = { ...id, address: '127.0.0.10', port: 8000 };
   const server = createServer((socket) => socket.end('served'));

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { CMD, DEST, STATS, STATS64, type StatsTable, SVC } from '../src/attributes.js';
 import type { Command } from '../src/commands.js';
 import { prepare } from '../src/commands.js';
-import { decodeDaemon, decodeDestination, decodeService, decodeTimeouts } from '../src/decode.js';
+import { decodeDaemon, decodeObservedDestination, decodeObservedService, decodeTimeouts } from '../src/decode.js';
 import type { Destination, Stats, VirtualService, VirtualServiceId } from '../src/index.js';
 import type { NestedAttribute } from '../src/netlink/attribute.js';
 import { type Attributes, attributesOf, messages } from '../src/netlink/reader.js';
@@ -186,7 +186,7 @@ describe('what ipvsadm got from the kernel', () => {
   const answers = traceOf('ipvsadm -L -n').answers.map(({ payload }) => parse(message(payload)));
 
   test('says all of the virtual services that were asked for, and no more', () => {
-    const seen = answers.filter((answer) => answer.within(CMD.service)).map((answer) => decodeService(answer));
+    const seen = answers.filter((answer) => answer.within(CMD.service)).map((answer) => decodeObservedService(answer));
     // The last command of each virtual service is what holds.
     const asked = new Map(SERVICES.map(([, , service]) => [JSON.stringify(service.id), service]));
     expect(seen.map(({ stats: _stats, ...service }) => service).toSorted(byId)).toEqual(
@@ -195,7 +195,9 @@ describe('what ipvsadm got from the kernel', () => {
   });
 
   test('says all of the destinations that were asked for, and no more', () => {
-    const seen = answers.filter((answer) => answer.within(CMD.destination)).map((a) => decodeDestination(a, 'ipv4'));
+    const seen = answers
+      .filter((answer) => answer.within(CMD.destination))
+      .map((a) => decodeObservedDestination(a, 'ipv4'));
     const asked = DESTINATIONS.map(([, , destination]) => destination).map((destination) =>
       destination.port === 8080 ? { ...destination, weight: 20 } : destination,
     );
@@ -232,7 +234,7 @@ describe('a round trip', () => {
         const bytes = written({ command: 'newService', service }, (writer) => {
           writer.nest(wide ? SVC.stats64 : SVC.stats, (w) => putStats(w, wide ? STATS64 : STATS, counters));
         });
-        expect(decodeService(parse(bytes))).toEqual({ ...service, stats: counters });
+        expect(decodeObservedService(parse(bytes))).toEqual({ ...service, stats: counters });
       }),
     );
   });
@@ -254,7 +256,7 @@ describe('a round trip', () => {
               w.nest(DEST.stats64, (inner) => putStats(inner, STATS64, counters));
             },
           );
-          expect(decodeDestination(parse(bytes), 'ipv4')).toEqual({
+          expect(decodeObservedDestination(parse(bytes), 'ipv4')).toEqual({
             ...one,
             activeConnections,
             inactiveConnections,
@@ -315,7 +317,7 @@ describe('what other kernels and programs leave behind', () => {
     const bytes = Buffer.from(written({ command: 'newService', service }, putNoStats));
     const flags = bytes.indexOf(Buffer.from('0c000700', 'hex')) + 4;
     bytes.writeUInt32LE(0xffffffc2, flags);
-    expect(decodeService(parse(bytes))).toMatchObject(service);
+    expect(decodeObservedService(parse(bytes))).toMatchObject(service);
   });
 
   test('connection flags above the forwarding method are not looked at', () => {
@@ -329,14 +331,14 @@ describe('what other kernels and programs leave behind', () => {
       }),
     );
     bytes.writeUInt32LE(0x12103, bytes.indexOf(Buffer.from('0800030003000000', 'hex')) + 4);
-    expect(decodeDestination(parse(bytes), 'ipv4').method).toBe('droute');
+    expect(decodeObservedDestination(parse(bytes), 'ipv4').method).toBe('droute');
   });
 
   test('a netmask with holes counts by its leading ones', () => {
     const persistence = { timeout: 5, prefixLength: 24 };
     const bytes = Buffer.from(written({ command: 'newService', service: { ...service, persistence } }, putNoStats));
     bytes.set([255, 0, 255, 0], bytes.indexOf(Buffer.from('08000900ffffff00', 'hex')) + 4);
-    expect(decodeService(parse(bytes)).persistence).toEqual({ timeout: 5, prefixLength: 8 });
+    expect(decodeObservedService(parse(bytes)).persistence).toEqual({ timeout: 5, prefixLength: 8 });
   });
 });
 

@@ -1,13 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { decodeDaemon, decodeDestination, decodeInfo, decodeService, decodeTimeouts } from '../src/decode.js';
+import {
+  decodeDaemon,
+  decodeObservedDestination,
+  decodeInfo,
+  decodeObservedService,
+  decodeTimeouts,
+} from '../src/decode.js';
 import { DecodeError } from '../src/index.js';
 import { type Attributes, attributesOf, errnoIn, messages } from '../src/netlink/reader.js';
 import { message, traces } from './support/trace.js';
 
 const DECODERS: readonly ((attributes: Attributes) => unknown)[] = [
-  decodeService,
-  (attributes) => decodeDestination(attributes, 'ipv6'),
+  decodeObservedService,
+  (attributes) => decodeObservedDestination(attributes, 'ipv6'),
   decodeDaemon,
   decodeTimeouts,
   decodeInfo,
@@ -81,7 +87,9 @@ describe('bytes that are no answer', () => {
 function service(attributes: string): () => unknown {
   const length = (4 + attributes.length / 2).toString(16).padStart(2, '0');
   return () =>
-    [...messages(message(`01010000${length}000180${attributes}`))].map((one) => decodeService(attributesOf(one)));
+    [...messages(message(`01010000${length}000180${attributes}`))].map((one) =>
+      decodeObservedService(attributesOf(one)),
+    );
 }
 
 describe('the message of a DecodeError', () => {

@@ -4,9 +4,13 @@ import { errorCode, FailureError, type Logger, toError } from '@clusterf/daemon'
 
 /**
  * The name of a socket that only one process of a network namespace can have: where its IPVS table is too. It is in
- * no file system, and the kernel takes it back however the process ends.
+ * no file system, and the kernel takes it back however the process ends. As long as such a name can be: a shorter one
+ * some versions of libuv fill up with zeros and others do not (libuv#4266), so that Node 20 and 22 would not meet.
  */
-const NAME = '@clusterf-ipvs';
+const NAME = '\0clusterf-ipvs'.padEnd(108, '\0');
+
+/** As /proc/net/unix writes it. */
+const WRITTEN = NAME.replaceAll('\0', '@');
 
 /**
  * Makes this process the only agent of its network namespace, for as long as it lives.
@@ -17,7 +21,7 @@ export async function lockNamespace(log: Logger): Promise<void> {
   const server = createServer((socket) => socket.destroy());
   try {
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject).listen(`\0${NAME.slice(1)}`, resolve);
+      server.once('error', reject).listen(NAME, resolve);
     });
   } catch (thrown) {
     const error = toError(thrown);
@@ -40,7 +44,7 @@ async function findHolder(): Promise<{ readonly pid: number; readonly uid: numbe
   const inode = table
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
-    .find((columns) => columns[7] === NAME)?.[6];
+    .find((columns) => columns[7] === WRITTEN)?.[6];
   if (inode === undefined) return undefined;
   for (const pid of await readdir('/proc')) {
     if (!/^[0-9]+$/.test(pid)) continue;

@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import { createLogger as createWinston, format, transports } from 'winston';
 import { errorCode } from './errors.js';
 import { flushed } from './flushed.js';
+import { LineBuffer } from './line-buffer.js';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
@@ -30,7 +31,8 @@ export interface LoggerOptions {
 /** One line a record: JSON for machines, `time LEVEL message name=value …` for a person at a terminal. */
 export function createLogger({ level, format: wanted, stream }: LoggerOptions): Logger {
   const asText = wanted === 'text' || (wanted === 'auto' && stream.isTTY === true);
-  const transport = new transports.Stream({ stream, eol: '\n' });
+  const lines = new LineBuffer(stream);
+  const transport = new transports.Stream({ stream: lines, eol: '\n' });
   const winston = createWinston({
     level,
     format: format.combine(
@@ -56,6 +58,7 @@ export function createLogger({ level, format: wanted, stream }: LoggerOptions): 
       const handedOver = once(transport, 'finish');
       winston.end();
       await handedOver;
+      lines.flush();
       await flushed(stream);
     },
   });

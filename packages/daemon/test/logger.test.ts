@@ -4,6 +4,7 @@ import { createLogger, type LoggerOptions } from '../src/logger.js';
 
 class Lines extends Writable {
   text = '';
+  writes = 0;
   readonly isTTY: boolean;
 
   constructor(isTTY: boolean) {
@@ -13,6 +14,7 @@ class Lines extends Writable {
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.text += chunk.toString();
+    if (chunk.length > 0) this.writes += 1;
     done();
   }
 }
@@ -94,4 +96,15 @@ test('lines below the level are not written', async () => {
 test('fields bound to a logger are on every line', async () => {
   const line = JSON.parse(await logged((log) => log.with({ service: 'web' }).with({ port: 1 }).info('x', { port: 2 })));
   expect(line).toMatchObject({ service: 'web', port: 2 });
+});
+
+test('lines of one turn of the event loop go out in one write, without being waited for', async () => {
+  const stream = new Lines(false);
+  const log = createLogger({ level: 'info', format: 'json', stream });
+  for (let line = 0; line < 1000; line += 1) log.info(`line ${line}`);
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  expect({ lines: stream.text.split('\n').length - 1, writes: stream.writes }).toEqual({ lines: 1000, writes: 1 });
+  await log.close();
 });

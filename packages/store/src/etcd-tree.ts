@@ -1,7 +1,13 @@
 import type { IKeyValue, KVClient } from 'etcd3';
 
-/** Keys a page: etcd builds a whole answer in memory, ours and everybody else's at once. */
-const PAGE = 500;
+/**
+ * Keys of the first page, and about how many bytes a later one may have: etcd builds a whole answer in memory, ours and
+ * everybody else's at once. And it counts all keys of the range for every page, so small pages of a large tree cost
+ * more than what they carry.
+ */
+const FIRST_PAGE = 500;
+const LONGEST_PAGE = 20_000;
+const PAGE_BYTES = 2 * 1024 * 1024;
 
 /** All keys under a prefix, as they were at one revision. */
 export interface Tree {
@@ -45,15 +51,18 @@ export async function readTree(kv: KVClient, range: KeyRange): Promise<Tree> {
   const keys = new Set<string>();
   let key = range.key;
   let revision: number | undefined;
+  let limit = FIRST_PAGE;
+  let bytes = 0;
   for (;;) {
     const page = await kv.range({
       key,
       range_end: range.range_end,
-      limit: PAGE,
+      limit,
       ...(revision === undefined ? {} : { revision }),
     });
     revision ??= Number(page.header.revision);
     for (const each of page.kvs) {
+      bytes += each.key.length + each.value.length;
       keys.add(each.key.toString('latin1'));
       const path = range.path(each.key);
       if (path !== undefined) {
@@ -65,5 +74,11 @@ export async function readTree(kv: KVClient, range: KeyRange): Promise<Tree> {
       return { entries, revision, keys };
     }
     key = Buffer.concat([last.key, Buffer.of(0)]);
+    limit = pageAfter(keys.size, bytes);
   }
+}
+
+/** As many keys as make a page of the wanted size, if the next ones are like those read so far. */
+function pageAfter(keys: number, bytes: number): number {
+  return Math.max(1, Math.min(LONGEST_PAGE, Math.floor((PAGE_BYTES * keys) / Math.max(1, bytes))));
 }

@@ -59,7 +59,7 @@ export interface Request {
   readonly body?: (writer: Writer) => void;
 }
 
-type Prepare<A> = (args: A) => { readonly subject?: string; readonly body?: (writer: Writer) => void };
+type Prepare<A> = (args: A) => { readonly subject?: () => string; readonly body?: (writer: Writer) => void };
 
 const COMMANDS: { readonly [N in CommandName]: readonly [number: number, prepare: Prepare<CommandArguments[N]>] } = {
   newService: [IPVS_CMD.NEW_SERVICE, wholeService],
@@ -91,7 +91,7 @@ export function prepare<N extends CommandName>(command: Command<N>): Request {
 export function serviceIdentity(service: VirtualServiceId) {
   const id = canonicalVirtualServiceId(service);
   return {
-    subject: virtualServiceKey(id),
+    subject: () => virtualServiceKey(id),
     body: (writer: Writer) => writer.nest(CMD.service, (w) => putServiceId(w, id)),
   };
 }
@@ -99,7 +99,7 @@ export function serviceIdentity(service: VirtualServiceId) {
 function wholeService({ service }: { readonly service: VirtualService }) {
   const canonical = canonicalVirtualService(service);
   return {
-    subject: virtualServiceKey(canonical.id),
+    subject: () => virtualServiceKey(canonical.id),
     body: (writer: Writer) => writer.nest(CMD.service, (w) => putService(w, canonical)),
   };
 }
@@ -119,7 +119,7 @@ function wholeDestination({ service, destination }: CommandArguments['newDestina
 
 function onDestination(id: VirtualServiceId, destination: DestinationId, put: (writer: Writer) => void) {
   return {
-    subject: `${destinationKey(destination)} of ${virtualServiceKey(id)}`,
+    subject: () => `${destinationKey(destination)} of ${virtualServiceKey(id)}`,
     body: (writer: Writer) => {
       writer.nest(CMD.service, (w) => putServiceId(w, id));
       writer.nest(CMD.destination, put);
@@ -130,7 +130,7 @@ function onDestination(id: VirtualServiceId, destination: DestinationId, put: (w
 function wholeDaemon({ daemon }: { readonly daemon: SyncDaemon }) {
   const canonical = canonicalSyncDaemon(daemon);
   return {
-    subject: canonical.role,
+    subject: () => canonical.role,
     body: (writer: Writer) => writer.nest(CMD.daemon, (w) => putDaemon(w, canonical)),
   };
 }
@@ -138,7 +138,7 @@ function wholeDaemon({ daemon }: { readonly daemon: SyncDaemon }) {
 function daemonIdentity({ role }: { readonly role: SyncRole }) {
   const checked = check.oneOf('role', role, ['master', 'backup']);
   return {
-    subject: checked,
+    subject: () => checked,
     body: (writer: Writer) => writer.nest(CMD.daemon, (w) => w.put(DAEMON.role, checked)),
   };
 }

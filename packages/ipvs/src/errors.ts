@@ -11,8 +11,8 @@ const SYSTEM_ERRORS = getSystemErrorMap();
 export interface Label {
   /** The client's method or batch command, such as `newService`. */
   readonly command: string;
-  /** The virtual service, destination or daemon concerned, as its key. */
-  readonly subject?: string;
+  /** The virtual service, destination or daemon concerned, as its key: asked for only when something went wrong. */
+  readonly subject?: () => string;
 }
 
 /** What an errno means for IPVS, where strerror's words would mislead. */
@@ -56,7 +56,7 @@ export class IpvsError extends Error {
 
   constructor(label: Label, errno: number, options?: ErrorOptions) {
     const [code, words] = SYSTEM_ERRORS.get(-errno) ?? [`E${errno}`, 'unknown error'];
-    const what = label.subject === undefined ? label.command : `${label.command} ${label.subject}`;
+    const what = label.subject === undefined ? label.command : `${label.command} ${label.subject()}`;
     super(`${what}: ${meaning(code, label) ?? words} (${code})`, options);
     this.code = code;
     this.errno = errno;

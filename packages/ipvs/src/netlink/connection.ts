@@ -82,8 +82,8 @@ export class Connection {
       // 32 bits, of which 0 is left out; a datagram never straddles the wrap, 2^31 numbers before it.
       this.#sequence = last < 0x7fff_ffff ? last : 0;
       return await new Promise<Outcome>((resolve, reject) => {
-        const silence = new IpvsError(exchange.label, constants.errno.ETIMEDOUT);
-        const timer = setTimeout(() => this.#fault(silence), this.#options.timeout);
+        const silence = () => this.#fault(new IpvsError(exchange.label, constants.errno.ETIMEDOUT));
+        const timer = setTimeout(silence, this.#options.timeout);
         this.#pending = { exchange, port, first, last, timer, interrupted: false, end: resolve, fail: reject };
         socket.ref();
         // Where it cannot be sent, the socket says so by its `error` event.

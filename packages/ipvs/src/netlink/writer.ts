@@ -53,7 +53,7 @@ export class Writer {
     this.#view.setUint16(start, length, LITTLE);
     this.#view.setUint16(start + 2, attribute.number, LITTLE);
     this.#position = start + align(length);
-    this.#bytes.fill(0, start + length, this.#position);
+    for (let padding = start + length; padding < this.#position; padding++) this.#bytes[padding] = 0;
   }
 
   nest(attribute: NestedAttribute, body: (writer: this) => void): void {

@@ -49,12 +49,12 @@ async function typical(environment: Environment, shape: Shape): Promise<Map<stri
   return new Map([...took].map(([name, all]) => [name, median(all)]));
 }
 
-async function byIpvsadm({ directory, kernel }: Environment, shape: Shape): Promise<number> {
+async function byIpvsadm({ directory }: Environment, shape: Shape): Promise<number> {
   const input = join(directory, 'rules');
   await writeFile(input, rulesOf(shape));
   await using ipvsadm = new Contender('ipvsadm', ['-R'], { input, log: join(directory, 'ipvsadm.log') });
   const took = await ipvsadm.finished();
-  await requireComplete(kernel, shape);
+  await requireComplete(shape);
   return took;
 }
 
@@ -81,6 +81,6 @@ async function byLibrary({ kernel }: Environment, shape: Shape): Promise<number>
   const took = performance.now() - began;
   const failed = errors.find((error) => error !== undefined);
   if (failed !== undefined) throw failed;
-  await requireComplete(kernel, shape);
+  await requireComplete(shape);
   return took;
 }

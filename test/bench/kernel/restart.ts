@@ -28,7 +28,7 @@ export async function measureRestart(environment: Environment): Promise<string> 
       took.push(await agent.finished());
       again.add(operations(agent.messages()));
     }
-    await requireComplete(environment.kernel, shape);
+    await requireComplete(shape);
     rows.push([nameOf(shape), String(made), [...again].join(', '), seconds(median(took))]);
   }
   const headings = [

@@ -1,6 +1,18 @@
 import * as z from 'zod';
 import { parsePrefix } from './addresses.js';
-import { address, flag, folding, integer, isObject, kernelName, list, oneOf, record, text } from './fields.js';
+import {
+  address,
+  flag,
+  folding,
+  integer,
+  isObject,
+  kernelName,
+  list,
+  oneOf,
+  optional,
+  record,
+  text,
+} from './fields.js';
 import { quote } from './quote.js';
 import type { Backend, Frontend, Route, SyncSettings } from './types.js';
 
@@ -29,11 +41,11 @@ const method = oneOf(['masq', 'droute', 'tunnel']);
 
 /** What frontends and backends share. */
 const endpoint = {
-  ipv4: address('ipv4').exactOptional(),
-  ipv6: address('ipv6').exactOptional(),
-  tcp: port.exactOptional(),
-  udp: port.exactOptional(),
-  sctp: port.exactOptional(),
+  ipv4: optional(address('ipv4')),
+  ipv6: optional(address('ipv6')),
+  tcp: optional(port),
+  udp: optional(port),
+  sctp: optional(port),
 };
 
 /** The names ipvsadm takes after `-b`. */
@@ -41,25 +53,25 @@ const schedulerFlag = oneOf(['flag-1', 'flag-2', 'flag-3', 'sh-fallback', 'sh-po
 
 const frontend = z.object({
   ...endpoint,
-  fwmark: integer('a firewall mark', 1, MAX_UINT).exactOptional(),
-  scheduler: kernelName('a scheduler such as wlc', 15).exactOptional(),
-  schedulerFlags: list(schedulerFlag, 'a list of flags such as ["sh-port"]').exactOptional(),
+  fwmark: optional(integer('a firewall mark', 1, MAX_UINT)),
+  scheduler: optional(kernelName('a scheduler such as wlc', 15)),
+  schedulerFlags: optional(list(schedulerFlag, 'a list of flags such as ["sh-port"]')),
   persistence: record({
     timeout: integer('seconds', 1, MAX_PERSISTENCE),
-    netmask: integer('leading bits of client addresses', 1, 128).exactOptional(),
+    netmask: optional(integer('leading bits of client addresses', 1, 128)),
   }).exactOptional(),
-  onePacket: flag.exactOptional(),
-  method: method.exactOptional(),
+  onePacket: optional(flag),
+  method: optional(method),
 });
 
 const backend = z
   .object({
     ...endpoint,
     weight: integer('a weight', 0, MAX_INT).default(DEFAULT_WEIGHT),
-    upperThreshold: integer('connections', 0, MAX_UINT).exactOptional(),
-    lowerThreshold: integer('connections', 0, MAX_UINT).exactOptional(),
-    host: text.exactOptional(),
-    container: text.exactOptional(),
+    upperThreshold: optional(integer('connections', 0, MAX_UINT)),
+    lowerThreshold: optional(integer('connections', 0, MAX_UINT)),
+    host: optional(text),
+    container: optional(text),
   })
   .refine(({ lowerThreshold = 0, upperThreshold = 0 }) => lowerThreshold <= upperThreshold, {
     path: ['lowerThreshold'],
@@ -77,13 +89,13 @@ const route = z.object({
       return z.NEVER;
     })
     .exactOptional(),
-  gateway: address().exactOptional(),
-  ipvsMethod: method.exactOptional(),
+  gateway: optional(address()),
+  ipvsMethod: optional(method),
   priority: integer('a priority', -MAX_INT, MAX_INT).default(0),
   tunnel: record({
     type: oneOf(['ipip', 'gue', 'gre']),
-    port: port.exactOptional(),
-    checksum: flag.exactOptional(),
+    port: optional(port),
+    checksum: optional(flag),
   })
     .refine(({ type, port: to }) => type !== 'gue' || to !== undefined, {
       path: ['port'],
@@ -95,10 +107,10 @@ const route = z.object({
 const syncSettings = z.object({
   interface: kernelName('a network interface', 15),
   syncId: integer('a sync id', 0, 255).default(0),
-  group: address().exactOptional(),
-  port: port.exactOptional(),
-  ttl: integer('a multicast TTL', 1, 255).exactOptional(),
-  maxlen: integer('bytes', 1, 65_535).exactOptional(),
+  group: optional(address()),
+  port: optional(port),
+  ttl: optional(integer('a multicast TTL', 1, 255)),
+  maxlen: optional(integer('bytes', 1, 65_535)),
   role: oneOf(['both', 'master', 'backup']).default('both'),
 });
 

@@ -1,4 +1,5 @@
 /** What the agent knows of Docker's side, free of Docker's API types. */
+import type { Protocol } from '@clusterf/model';
 
 export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
 
@@ -12,6 +13,16 @@ export interface Attachment {
   readonly ipv6?: string;
 }
 
+/** A port of the host that Docker forwards to one of the container's. */
+export interface PublishedPort {
+  readonly protocol: Protocol;
+  /** The container's. */
+  readonly port: number;
+  /** The host's addresses it is open on: `0.0.0.0`, `::`, one of them, or empty for all of both families. */
+  readonly hostIp: string;
+  readonly hostPort: number;
+}
+
 export interface ContainerState {
   /** Full, 64 hexadecimal digits. */
   readonly id: string;
@@ -21,12 +32,14 @@ export interface ContainerState {
   readonly status: ContainerStatus;
   readonly health: Health;
   /** Docker's clock, in milliseconds since 1970, as are the times of its events. */
+  readonly createdAt: number;
   readonly startedAt: number;
   /** Number of the signal that asks it to stop. */
   readonly stopSignal: number;
-  /** `default`, a network's name, `host`, `none` or `container:<id>`. */
+  /** What it was created on: `default`, a network's name, `host`, `none` or `container:<full id>`. */
   readonly networkMode: string;
   readonly attachments: readonly Attachment[];
+  readonly published: readonly PublishedPort[];
   /** `80/tcp`: what the image EXPOSEs, or the container exposes or publishes. */
   readonly exposed: readonly string[];
 }
@@ -42,6 +55,8 @@ export interface NetworkState {
 export interface DockerView {
   /** Labelled containers that run or are paused. */
   readonly containers: readonly ContainerState[];
+  /** Those not labelled whose network one of these uses, and theirs in turn ({@link networkOwnersOf}). */
+  readonly others: readonly ContainerState[];
   /** Ids of those that have been told to stop. */
   readonly draining: ReadonlySet<string>;
   /** Those asked for, as far as they exist. */

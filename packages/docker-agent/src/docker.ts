@@ -2,7 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Dockerode from 'dockerode';
-import type { Attachment, ContainerState, ContainerStatus, DockerEvent, Engine, Health } from './container.js';
+import type { Protocol } from '@clusterf/model';
+import type {
+  Attachment,
+  ContainerState,
+  ContainerStatus,
+  DockerEvent,
+  Engine,
+  Health,
+  PublishedPort,
+} from './container.js';
 import { signalNumber, SIGTERM } from './signals.js';
 
 /** Milliseconds after which Docker counts as lost; generous, since a busy dockerd may take seconds to inspect. */
@@ -22,6 +31,8 @@ const STATUSES: readonly ContainerStatus[] = [
   'exited',
   'dead',
 ];
+
+const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
 
 /**
  * Nothing is sent yet.
@@ -143,16 +154,17 @@ async function found<T>(answer: Promise<T>): Promise<T | undefined> {
 
 /** Docker writes null for empty maps and lists, whatever its types say; hence the question marks. */
 export function decodeContainer(info: Dockerode.ContainerInspectInfo): ContainerState {
-  const { State, Config, NetworkSettings, HostConfig } = info;
+  const { State, Config, NetworkSettings } = info;
   return {
     id: info.Id,
     name: info.Name.replace(/^\//, ''),
     labels: Config.Labels ?? {},
     status: STATUSES.find((status) => status === State.Status) ?? 'dead',
     health: decodeHealth(State.Health?.Status),
+    createdAt: Date.parse(info.Created),
     startedAt: Date.parse(State.StartedAt),
     stopSignal: decodeStopSignal(Config),
-    networkMode: HostConfig.NetworkMode ?? 'default',
+    networkMode: decodeNetworkMode(info),
     attachments: Object.entries(NetworkSettings.Networks ?? {}).map(
       ([network, { IPAddress, GlobalIPv6Address }]): Attachment => ({
         network,
@@ -160,8 +172,29 @@ export function decodeContainer(info: Dockerode.ContainerInspectInfo): Container
         ...(GlobalIPv6Address ? { ipv6: GlobalIPv6Address } : {}),
       }),
     ),
+    published: Object.entries(NetworkSettings.Ports ?? {}).flatMap(([port, bindings]) => decodePorts(port, bindings)),
     exposed: Object.keys({ ...Config.ExposedPorts, ...NetworkSettings.Ports }),
   };
+}
+
+/** By its name, also where it was given by id. */
+function decodeNetworkMode({ HostConfig, NetworkSettings }: Dockerode.ContainerInspectInfo): string {
+  const mode = HostConfig.NetworkMode ?? 'default';
+  const given = Object.entries(NetworkSettings.Networks ?? {}).find(([, { NetworkID }]) => NetworkID === mode);
+  return given === undefined ? mode : given[0];
+}
+
+/** @param exposed `80/tcp` */
+function decodePorts(
+  exposed: string,
+  bindings: readonly { readonly HostIp?: string; readonly HostPort?: string }[] | null,
+): PublishedPort[] {
+  const [, port, name] = /^(\d+)\/(.+)$/.exec(exposed) ?? [];
+  const protocol = PROTOCOLS.find((each) => each === name);
+  if (protocol === undefined) return [];
+  return (bindings ?? [])
+    .map(({ HostIp, HostPort }) => ({ protocol, port: Number(port), hostIp: HostIp ?? '', hostPort: Number(HostPort) }))
+    .filter(({ hostPort }) => hostPort > 0);
 }
 
 function decodeHealth(status: string | undefined): Health {

@@ -3,7 +3,10 @@ import { etcdOptions, openRegistrations } from '@clusterf/store';
 import { runAgent } from './agent.js';
 import type { Engine } from './container.js';
 import { connectDocker } from './docker.js';
-import { command, dockerEndpoint, hostName, type AgentOptions } from './options.js';
+import { explainContainer } from './explain-container.js';
+import { explanationText } from './explain-text.js';
+import { type HostAddresses, lookUpAddresses } from './host-addresses.js';
+import { allowedFrontends, command, dockerEndpoint, givenAddresses, hostName, type AgentOptions } from './options.js';
 import { logRegistrations } from './registration-log.js';
 
 /** The `clusterf-docker` command. @returns the exit code */
@@ -11,6 +14,12 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
   return runCommand(command, argv, env, async (options, { signal, log }) => {
     const endpoint = dockerEndpoint(options, env);
     const engine = connect(endpoint, env);
+    const given = givenAddresses(options);
+    if (options.explain !== undefined) {
+      const asked = { ...settings(options), hostAddresses: await lookUpAddresses(given, {}) };
+      process.stdout.write(explanationText(await explainContainer(options.explain, engine, asked, signal)));
+      return;
+    }
     const writer = options.noop
       ? undefined
       : openRegistrations({
@@ -26,7 +35,8 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       tree: options.configSource,
     });
     const print = options.print ? printer((text) => process.stdout.write(text)) : undefined;
-    await runAgent({ engine, writer, print, clock: systemClock, log }, settings(options), signal);
+    const lookUp = (before: HostAddresses) => lookUpAddresses(given, before);
+    await runAgent({ engine, writer, print, lookUp, clock: systemClock, log }, settings(options), signal);
   });
 }
 
@@ -46,6 +56,7 @@ function settings(options: AgentOptions) {
     hostName: hostName(options),
     routeNetworks: options.routeNetwork,
     routeMethod: options.routeIpvsMethod,
+    allowFrontend: allowedFrontends(options),
   };
 }
 

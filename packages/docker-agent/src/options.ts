@@ -1,12 +1,19 @@
 import { hostname } from 'node:os';
 import { checkName, parseAddress, type Family } from '@clusterf/model';
-import { defineCommand, type OptionsOf } from '@clusterf/daemon';
+import { defineCommand, type OptionsOf, UsageError } from '@clusterf/daemon';
 import { etcdFlags } from '@clusterf/store';
+import { type AllowedFrontend, parseAllowedFrontend } from './allowed-frontends.js';
+import type { HostAddresses } from './host-addresses.js';
+import { HOST_GATEWAY } from './routes.js';
 
-const address = (family: Family) => (text: string) => {
-  const result = parseAddress(text, family);
-  return result.ok ? undefined : result.message;
-};
+const gateway = (family: Family) => (text: string) =>
+  text === HOST_GATEWAY || parseAddress(text, family).ok
+    ? undefined
+    : `an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} address, or host`;
+
+/** A host that others reach has no unspecified address; whether they reach it at loopback is for them to know. */
+const isHostAddress = (text: string) =>
+  parseAddress(text).ok && text !== '0.0.0.0' && text !== '::' ? undefined : 'an IPv4 or IPv6 address of this host';
 
 const positive = (ms: number) => (ms > 0 ? undefined : 'longer than nothing');
 
@@ -14,7 +21,8 @@ export const command = defineCommand({
   command: 'clusterf-docker',
   summary:
     "Registers this host's labelled containers as backends in the configuration tree, for as long as they run.\n" +
-    'Labels: clusterf.service, clusterf.backend[:<service>].{tcp,udp,sctp,weight,network}.',
+    'Labels: clusterf.service, clusterf.backend[:<service>].{tcp,udp,sctp,weight,network,publish},\n' +
+    'clusterf.frontend[:<service>].{ipv4,ipv6,tcp,udp,sctp,…}; see docs/labels.md.',
   version: '0.1.0',
   options: {
     'config-source': {
@@ -67,6 +75,25 @@ export const command = defineCommand({
       group: 'Registration',
       describe: 'Docker network whose addresses to register where no label says',
     },
+    'host-address': {
+      type: 'list',
+      group: 'Registration',
+      check: isHostAddress,
+      defaultText: 'what the default routes send from',
+      describe:
+        "where other machines reach this host, for published ports and containers on the host's network; " +
+        'repeatable, one for each family',
+    },
+    'allow-frontend': {
+      type: 'list',
+      group: 'Registration',
+      check: (text) =>
+        parseAllowedFrontend(text).ok
+          ? undefined
+          : 'CIDR[:PORTS] such as 10.107.0.0/16 or 2001:db8::/64:80,8000-8999, or fwmark:MARKS',
+      defaultText: 'none',
+      describe: 'publish frontends from labels within CIDR[:PORTS], or by firewall marks fwmark:MARKS; repeatable',
+    },
     'require-exposed': {
       type: 'boolean',
       group: 'Registration',
@@ -77,8 +104,18 @@ export const command = defineCommand({
       group: 'Routes',
       describe: 'advertise the subnets of this Docker network; repeatable',
     },
-    'route-gateway4': { type: 'string', group: 'Routes', check: address('ipv4'), describe: 'gateway of IPv4 routes' },
-    'route-gateway6': { type: 'string', group: 'Routes', check: address('ipv6'), describe: 'gateway of IPv6 routes' },
+    'route-gateway4': {
+      type: 'string',
+      group: 'Routes',
+      check: gateway('ipv4'),
+      describe: 'gateway of IPv4 routes; host = this host, by --host-address',
+    },
+    'route-gateway6': {
+      type: 'string',
+      group: 'Routes',
+      check: gateway('ipv6'),
+      describe: 'gateway of IPv6 routes; host = this host, by --host-address',
+    },
     'route-ipvs-method': {
       type: 'choice',
       choices: ['masq', 'droute', 'tunnel'],
@@ -100,6 +137,11 @@ export const command = defineCommand({
       group: 'Running',
       describe: 'print the registrations to standard output at every change',
     },
+    explain: {
+      type: 'string',
+      group: 'Running',
+      describe: 'say for this container, by name or id, why it is or is not a backend, and exit',
+    },
     noop: { type: 'boolean', group: 'Running', describe: 'write nothing to the configuration tree' },
   },
 });
@@ -114,4 +156,20 @@ export function hostName(options: AgentOptions): string {
 /** Where dockerd is: the option, else Docker's own variable, else Docker's own default. */
 export function dockerEndpoint(options: AgentOptions, env: Readonly<Record<string, string | undefined>>): string {
   return options.dockerEndpoint ?? (env['DOCKER_HOST'] || 'unix:///var/run/docker.sock');
+}
+
+/** @throws UsageError for two addresses of one family: which is meant? */
+export function givenAddresses({ hostAddress: texts }: AgentOptions): HostAddresses {
+  const addresses = texts.map((text) => parseAddress(text)).flatMap((parsed) => (parsed.ok ? [parsed.value] : []));
+  const given = Object.fromEntries(
+    addresses.map(({ family, text }) => [family, { value: text, from: '--host-address' }]),
+  );
+  if (Object.keys(given).length < addresses.length) {
+    throw new UsageError(`--host-address: ${texts.join(' ')}: expected one IPv4 and one IPv6 address at most`);
+  }
+  return given;
+}
+
+export function allowedFrontends({ allowFrontend }: AgentOptions): readonly AllowedFrontend[] {
+  return allowFrontend.map((text) => parseAllowedFrontend(text)).flatMap((parsed) => (parsed.ok ? [parsed.value] : []));
 }

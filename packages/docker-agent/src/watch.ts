@@ -198,7 +198,7 @@ export class DockerWatch {
     const containers = [...this.#containers.values()];
     const draining = new Set(containers.filter((container) => this.#kills.draining(container)).map(({ id }) => id));
     try {
-      this.#options.onView({ containers, draining, networks: this.#networks });
+      this.#options.onView({ containers, others: [], draining, networks: this.#networks });
     } catch (thrown) {
       this.#bug = toError(thrown);
       throw this.#bug;

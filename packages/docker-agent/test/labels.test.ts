@@ -1,6 +1,21 @@
 import { describe, expect, test } from '@jest/globals';
-import { assert, constantFrom, dictionary, property, string } from 'fast-check';
-import { isLabelled, type Labels, requestedBackends } from '../src/labels.js';
+import { decodeFrontend, encodeFrontend } from '@clusterf/model';
+import { assert, constantFrom, dictionary, oneof, property, string } from 'fast-check';
+import type { Labels } from '../src/label-settings.js';
+import { isLabelled, requestedServices } from '../src/labels.js';
+
+/** Backends asked for, without where each value comes from, and without what is as it is by default. */
+function requestedBackends(labels: Labels) {
+  const { services, problems } = requestedServices(labels);
+  const backends = services.map(({ service, backend: { ports, weight, network, publish } }) => ({
+    service,
+    ...Object.fromEntries(Object.entries(ports).map(([protocol, port]) => [protocol, port.value])),
+    weight: weight.value,
+    ...(network === undefined ? {} : { network: network.value }),
+    ...(publish.from === 'default' ? {} : { publish: publish.value }),
+  }));
+  return { backends, problems };
+}
 
 /** Labels under the first prefix. */
 function short(labels: Labels): Labels {
@@ -71,6 +86,14 @@ describe.each([
     ],
     ['white space around a number', { service: 'w', 'backend.tcp': ' 80 ' }, [{ service: 'w', tcp: 80, weight: 10 }]],
     [
+      'a service’s own publish over the general one',
+      { service: 'a b', 'backend.tcp': '1', 'backend.publish': 'true', 'backend:b.publish': ' false ' },
+      [
+        { service: 'a', tcp: 1, weight: 10, publish: true },
+        { service: 'b', tcp: 1, weight: 10, publish: false },
+      ],
+    ],
+    [
       'an empty network as none',
       { service: 'w', 'backend.tcp': '80', 'backend.network': '' },
       [{ service: 'w', tcp: 80, weight: 10 }],
@@ -114,6 +137,19 @@ describe.each([
     ]);
   });
 
+  test.each(['yes', '1', 'TRUE', ''])('publish %j is neither yes nor no, and nobody guesses which', (value) => {
+    const { backends, problems } = requestedBackends(
+      under({ service: 'a', 'backend.tcp': '1', 'backend.publish': value }),
+    );
+    expect(backends).toEqual([{ service: 'a', tcp: 1, weight: 10, publish: undefined }]);
+    expect(problems).toEqual([
+      {
+        label: expect.stringContaining('clusterf.backend.publish'),
+        message: `${JSON.stringify(value)} is neither yes nor no: expected true or false`,
+      },
+    ]);
+  });
+
   test('a bad general label is one problem, however many services there are', () => {
     const { backends, problems } = requestedBackends(under({ service: 'a b c', 'backend.weight': 'x' }));
     expect(backends.map(({ weight }) => weight)).toEqual([10, 10, 10]);
@@ -131,7 +167,10 @@ describe.each([
 
   test.each([
     ['backend.tpc', 'unknown label'],
-    ['backend:web.publish', 'unknown label'],
+    ['backend:web.port', 'unknown label'],
+    ['frontend.port', 'expected service or frontend[:<service>].{ipv4,'],
+    ['frontend.persistence.timeout', 'unknown label'],
+    ['frontend:other.tcp', '"other" is not named'],
     ['backends.tcp', 'unknown label'],
     ['srevice', 'unknown label'],
     ['backend:other.tcp', '"other" is not named'],
@@ -165,25 +204,62 @@ test('other programs’ labels are none of our business', () => {
   expect(requestedBackends(labels)).toEqual({ backends: [], problems: [] });
 });
 
+test('every value says which label it comes from', () => {
+  const labels = { ...short({ service: 'web', 'backend:web.tcp': '80' }), ...long({ 'backend.udp': '53' }) };
+  expect(requestedServices(labels).services).toEqual([
+    {
+      service: 'web',
+      backend: {
+        service: 'web',
+        ports: {
+          tcp: { value: 80, from: 'clusterf.backend:web.tcp' },
+          udp: { value: 53, from: 'net.qmsk.clusterf.backend.udp' },
+        },
+        weight: { value: 10, from: 'default' },
+        publish: { value: false, from: 'default' },
+      },
+    },
+  ]);
+});
+
+const name = constantFrom(
+  'clusterf.service',
+  ...['clusterf.', 'net.qmsk.clusterf.'].flatMap((prefix) =>
+    [
+      'backend.',
+      'backend:a.',
+      'backend:b.',
+      'backend:.',
+      'frontend.',
+      'frontend:a.',
+      'frontend:b.',
+      '__proto__.',
+    ].flatMap((side) =>
+      ['tcp', 'udp', 'weight', 'network', 'publish', 'ipv4', 'fwmark', 'persistence', ''].map(
+        (field) => prefix + side + field,
+      ),
+    ),
+  ),
+  'clusterf.',
+  'clusterf.backend',
+);
+const value = oneof(string(), constantFrom('80', '0', '99999', '10.107.0.1', 'fd00::1', 'true', '300/24', ' '));
+
 test('whatever the labels say, nothing throws, and what comes out is in range', () => {
-  const name = constantFrom(
-    'clusterf.service',
-    'clusterf.backend.tcp',
-    'clusterf.backend:a.udp',
-    'clusterf.backend.weight',
-    'net.qmsk.clusterf.backend.sctp',
-    'clusterf.backend:.tcp',
-    'clusterf.',
-    'clusterf.backend',
-  );
   assert(
-    property(dictionary(name, string()), (labels) => {
-      for (const { service, weight, tcp, udp, sctp } of requestedBackends({ 'clusterf.service': 'a b', ...labels })
-        .backends) {
+    property(dictionary(name, value), (labels) => {
+      for (const { service, backend, frontend } of requestedServices({ 'clusterf.service': 'a b', ...labels })
+        .services) {
         expect(service).toMatch(/^[^\s/]+$/);
-        expect(weight).toBeGreaterThanOrEqual(0);
-        expect(weight).toBeLessThanOrEqual(65_535);
-        for (const port of [tcp, udp, sctp]) expect(port === undefined || (port >= 1 && port <= 65_535)).toBe(true);
+        const { ports, weight } = backend;
+        expect(weight.value).toBeGreaterThanOrEqual(0);
+        expect(weight.value).toBeLessThanOrEqual(65_535);
+        for (const port of Object.values(ports)) expect(port.value >= 1 && port.value <= 65_535).toBe(true);
+        // What a label publishes, the tree would read the same.
+        const published = frontend === undefined ? [] : [frontend.frontend];
+        expect(published.map((each) => decodeFrontend(encodeFrontend(each)))).toEqual(
+          published.map((each) => ({ ok: true, value: each, unknown: {}, warnings: [] })),
+        );
       }
     }),
   );

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ContainerState, NetworkState } from '../src/container.js';
-import { effectiveWeight, registrations, type RegistrationOptions } from '../src/registrations.js';
+import { effectiveWeight } from '../src/backends.js';
+import { registrations, type RegistrationOptions } from '../src/registrations.js';
 import { container, OPTIONS } from './observer.js';
 
 const ID = container().id;
@@ -10,7 +11,7 @@ function register(
   options: Partial<RegistrationOptions> = {},
   { draining = [] as readonly string[], networks = [] as readonly NetworkState[] } = {},
 ) {
-  const view = { containers, draining: new Set(draining), networks };
+  const view = { containers, others: [], draining: new Set(draining), networks };
   const { entries, problems } = registrations(view, { ...OPTIONS, ...options });
   return { entries: Object.fromEntries(entries), problems: problems.map(({ key, message }) => `${key}: ${message}`) };
 }
@@ -94,70 +95,6 @@ describe('a backend', () => {
   });
 });
 
-describe('which network', () => {
-  const a = { network: 'a', ipv4: '10.0.1.2' };
-  const b = { network: 'b', ipv4: '10.0.2.2' };
-  const c = { network: 'c', ipv4: '10.0.3.2' };
-  const labels = { 'clusterf.service': 'web', 'clusterf.backend.tcp': '80' };
-
-  test.each<
-    [
-      string,
-      Record<string, string>,
-      string | undefined,
-      readonly ContainerState['attachments'][number][],
-      string,
-      number,
-    ]
-  >([
-    [
-      'the service’s label',
-      { 'clusterf.backend.network': 'b', 'clusterf.backend:web.network': 'c' },
-      'a',
-      [a, b, c],
-      c.ipv4,
-      0,
-    ],
-    ['the general label', { 'clusterf.backend.network': 'b' }, 'a', [a, b, c], b.ipv4, 0],
-    ['--network', {}, 'b', [a, b, c], b.ipv4, 0],
-    ['the only one', {}, undefined, [c], c.ipv4, 0],
-    ['the only one, though --network names another', {}, 'b', [c], c.ipv4, 0],
-    ['the only one with an address', {}, undefined, [{ network: '0' }, c], c.ipv4, 0],
-    ['the first by name, with a notice', {}, undefined, [c, b, a], a.ipv4, 1],
-    ['the first by name where --network is none of them, with a notice', {}, 'x', [c, b], b.ipv4, 1],
-  ])('%s', (_title, more, network, attachments, ipv4, notices) => {
-    const state = container({ labels: { ...labels, ...more }, attachments });
-    const { entries, problems } = register([state], { network });
-    expect(Object.values(entries).map((text) => JSON.parse(text).ipv4)).toEqual([ipv4]);
-    expect(problems).toHaveLength(notices);
-  });
-
-  test('the notice names what was taken and what there was', () => {
-    expect(register([container({ attachments: [b, a] })]).problems).toEqual([
-      'web-1 backend.network: web: registered on a, the first by name of: a, b; set this label or --network',
-    ]);
-  });
-
-  test('a label that names a network the container is not on is a problem, and no address is guessed', () => {
-    const state = container({ labels: { ...labels, 'clusterf.backend.network': 'x' }, attachments: [a] });
-    expect(register([state])).toEqual({
-      entries: {},
-      problems: ['web-1 backend.network: web: the container has no address on "x"; expected one of: a'],
-    });
-  });
-
-  test.each([
-    ['host', "uses the host's network"],
-    ['none', 'has no network'],
-    ['container:abc', "shares another's network"],
-    ['default', 'no address on any network'],
-  ])('network mode %s without an address is a problem that says so', (networkMode, message) => {
-    const { entries, problems } = register([container({ networkMode, attachments: [] })]);
-    expect(entries).toEqual({});
-    expect(problems).toEqual([expect.stringContaining(message)]);
-  });
-});
-
 describe('--require-exposed', () => {
   const labels = { 'clusterf.service': 'web', 'clusterf.backend.tcp': '80', 'clusterf.backend.udp': '53' };
 
@@ -197,6 +134,52 @@ describe('routes', () => {
       },
       problems: [],
     });
+  });
+
+  test('through this host itself, by its own address of the family', () => {
+    const options = {
+      routeNetworks: ['front', 'front'],
+      routeGateway4: 'host',
+      routeGateway6: 'host',
+      routeMethod: 'droute',
+      hostAddresses: { ipv4: { value: '192.0.2.11', from: '--host-address' } },
+    } as const;
+    expect(register([], options, { networks })).toEqual({
+      entries: {
+        'routes/host1-front-ipv4': '{"Prefix":"10.1.0.0/16","Gateway":"192.0.2.11","IPVSMethod":"droute"}',
+        'routes/host1-front-ipv4-2': '{"Prefix":"10.2.0.0/16","Gateway":"192.0.2.11","IPVSMethod":"droute"}',
+      },
+      problems: [
+        'network front: no ipv6 route: the gateway is to be this host, whose address is not known; expected --host-address',
+      ],
+    });
+  });
+
+  test('a subnet that cannot be read is a problem, the others go on', () => {
+    const odd = [{ name: 'front', subnets: ['10.1.0.0', '10.2.0.0/16'] }];
+    const { entries, problems } = register([], { routeNetworks: ['front'] }, { networks: odd });
+    expect(Object.keys(entries)).toEqual(['routes/host1-front-ipv4']);
+    expect(problems).toEqual([expect.stringContaining('a subnet is not advertised: "10.1.0.0" is not a prefix')]);
+  });
+
+  test('a network without subnets, such as host, is a problem', () => {
+    const { entries, problems } = register(
+      [],
+      { routeNetworks: ['host'] },
+      { networks: [{ name: 'host', subnets: [] }] },
+    );
+    expect(entries).toEqual({});
+    expect(problems).toEqual(['network host: the network has no subnet to advertise']);
+  });
+
+  test('appear with their network, and go with it', () => {
+    const options = { routeNetworks: ['late', 'front'] };
+    const before = register([], options, { networks });
+    expect(Object.keys(before.entries)).toHaveLength(3);
+    const created = register([], options, { networks: [...networks, { name: 'late', subnets: ['fd02::/64'] }] });
+    expect(created.entries).toEqual({ ...before.entries, 'routes/host1-late-ipv6': '{"Prefix":"fd02::/64"}' });
+    expect(created.problems).toEqual([]);
+    expect(register([], options, { networks: [] }).entries).toEqual({});
   });
 
   test('a network that is not there is a problem', () => {

@@ -1,0 +1,71 @@
+import { FailureError } from '@clusterf/daemon';
+import type { ContainerState, Engine } from './container.js';
+import type { DecisionOptions } from './decisions.js';
+import { explain, type Explanation } from './explain.js';
+import { requestedServices } from './labels.js';
+import { networkOwnersOf } from './shared-network.js';
+
+/**
+ * Asks Docker for a container, and for the others that have a say in what it is registered as.
+ *
+ * That it has been told to stop is in no inspect, and thus not in the explanation either.
+ *
+ * @param name of the container, or its id, or the beginning of that
+ * @throws FailureError if Docker has no such container
+ */
+export async function explainContainer(
+  name: string,
+  engine: Engine,
+  options: DecisionOptions,
+  signal: AbortSignal,
+): Promise<Explanation> {
+  const container = await engine.inspect(name, signal);
+  if (container === undefined) throw new FailureError(`Docker has no container ${JSON.stringify(name)}`);
+  const containers = [container, ...(await rivals(container, engine, signal))];
+  const others = await ownersOf(containers, engine, signal);
+  const explanation = explain(container.id, { containers, others, draining: new Set() }, options);
+  if (explanation === undefined) throw new TypeError(`${container.id} is not explained`);
+  return explanation;
+}
+
+/** Those whose labels ask for a frontend of one of its services. */
+async function rivals(container: ContainerState, engine: Engine, signal: AbortSignal): Promise<ContainerState[]> {
+  const services = new Set(requestedServices(container.labels).services.map(({ service }) => service));
+  const asking = (await engine.list(signal)).filter(
+    ({ id, labels }) =>
+      id !== container.id &&
+      requestedServices(labels).services.some(
+        ({ service, frontend }) => frontend !== undefined && services.has(service),
+      ),
+  );
+  return await inspectAll(
+    asking.map(({ id }) => id),
+    engine,
+    signal,
+  );
+}
+
+async function ownersOf(
+  containers: readonly ContainerState[],
+  engine: Engine,
+  signal: AbortSignal,
+): Promise<ContainerState[]> {
+  const known = new Set(containers.map(({ id }) => id));
+  const owners: ContainerState[] = [];
+  for (let next = containers; next.length > 0; ) {
+    const missing = [...networkOwnersOf(next)].filter((id) => !known.has(id));
+    for (const id of missing) known.add(id);
+    next = await inspectAll(missing, engine, signal);
+    owners.push(...next);
+  }
+  return owners;
+}
+
+async function inspectAll(ids: readonly string[], engine: Engine, signal: AbortSignal): Promise<ContainerState[]> {
+  const found: ContainerState[] = [];
+  for (const id of ids) {
+    const state = await engine.inspect(id, signal);
+    if (state !== undefined) found.push(state);
+  }
+  return found;
+}

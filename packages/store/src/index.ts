@@ -1,11 +1,13 @@
 export * from './backoff.js';
+export { ClaimedError } from './claim.js';
 export * from './configuration-error.js';
 export * from './etcd.js';
 export * from './etcd-flags.js';
-export * from './etcd-registrations.js';
 export * from './file.js';
 export * from './memory.js';
 export * from './open.js';
+export * from './open-registrations.js';
+export type { ClaimEntry } from './own-keys.js';
 export * from './registrations.js';
 export * from './source.js';
 export * from './unavailable-error.js';

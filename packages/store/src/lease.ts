@@ -6,9 +6,12 @@ export class LeaseLostError extends Error {
   readonly code = 'ERR_LEASE_LOST';
 }
 
-/** @param ttl milliseconds; etcd counts whole seconds and may make it longer */
+/** Seconds. etcd counts whole ones: of a lease of one second nobody could tell whether it is renewed. */
+const SHORTEST = 2;
+
+/** @param ttl milliseconds; etcd may make it longer */
 export async function grantLease(client: LeaseClient, ttl: number): Promise<string> {
-  const { ID: id } = await client.leaseGrant({ TTL: Math.max(1, Math.ceil(ttl / 1000)) });
+  const { ID: id } = await client.leaseGrant({ TTL: Math.max(SHORTEST, Math.ceil(ttl / 1000)) });
   return id;
 }
 
@@ -33,6 +36,24 @@ export async function renewLease(client: LeaseClient, id: string): Promise<void>
   } finally {
     stream.end();
   }
+}
+
+/** A lease's time in whole seconds, as etcd's own clock counts it. */
+export interface LeaseTime {
+  readonly granted: number;
+  /** Rounded down; negative once it is gone. */
+  readonly remaining: number;
+}
+
+export async function leaseTime(client: LeaseClient, id: string): Promise<LeaseTime> {
+  const { grantedTTL, TTL: remaining } = await client.leaseTimeToLive({ ID: id });
+  return { granted: Number(grantedTTL), remaining: Number(remaining) };
+}
+
+/** The keys that hang on a lease; none if it is gone. */
+export async function leaseKeys(client: LeaseClient, id: string): Promise<readonly Buffer[]> {
+  const { keys } = await client.leaseTimeToLive({ ID: id, keys: true });
+  return keys;
 }
 
 /** Removes a lease with all its keys, in one transaction; one that is gone already will do. */

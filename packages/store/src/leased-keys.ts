@@ -1,7 +1,11 @@
-import type { IRequestOp, KVClient } from 'etcd3';
+import type { ICompare, IRequestOp, IResponseOp, KVClient } from 'etcd3';
+import { ClaimLostError } from './claim.js';
 import { isLeaseUnknown, LeaseLostError } from './lease.js';
 
-/** etcd takes 128 operations a transaction and 1.5 MiB a request; an operation within one counts for itself. */
+/**
+ * etcd takes 128 operations a transaction, less one for each level that transactions are nested in it, and 1.5 MiB
+ * a request.
+ */
 const MAX_OPERATIONS = 120;
 const MAX_BYTES = 512 * 1024;
 
@@ -12,19 +16,40 @@ export interface LeasedKey {
   readonly revision?: number;
 }
 
-export type Changes = ReadonlyMap<string, string | undefined>;
+export interface Wanted {
+  readonly value: string;
+  /** To be put only where nobody else has put it. */
+  readonly shared: boolean;
+}
+
+/** Undefined = to be removed. */
+export type Changes = ReadonlyMap<string, Wanted | undefined>;
+
+/** What our keys hang on, and what has to be so for us to touch them. */
+export interface Standing {
+  readonly prefix: string;
+  readonly lease: string;
+  /** Of the run before us, whose keys are ours too. */
+  readonly former: string | undefined;
+  /** A key that has to be on our lease. */
+  readonly claim: Buffer | undefined;
+}
 
 /** What leads from the keys written to those desired, puts first, as much as one transaction takes. */
-export function nextChanges(desired: ReadonlyMap<string, string>, written: ReadonlyMap<string, LeasedKey>): Changes {
-  const changes = new Map<string, string | undefined>();
+export function nextChanges(
+  desired: ReadonlyMap<string, Wanted>,
+  written: ReadonlyMap<string, LeasedKey>,
+  held: ReadonlyMap<string, string>,
+): Changes {
+  const changes = new Map<string, Wanted | undefined>();
   let bytes = 0;
-  for (const [path, value] of desired) {
+  for (const [path, wanted] of desired) {
     if (changes.size === MAX_OPERATIONS || bytes > MAX_BYTES) {
       return changes;
     }
-    if (written.get(path)?.value !== value) {
-      changes.set(path, value);
-      bytes += path.length + value.length;
+    if (written.get(path)?.value !== wanted.value && !held.has(path)) {
+      changes.set(path, wanted);
+      bytes += path.length + wanted.value.length;
     }
   }
   for (const path of written.keys()) {
@@ -38,28 +63,52 @@ export function nextChanges(desired: ReadonlyMap<string, string>, written: Reado
   return changes;
 }
 
+/** As much of it at a time as one transaction takes. */
+export function* portions<T>(all: ReadonlyMap<string, T>): Generator<ReadonlyMap<string, T>> {
+  const entries = [...all];
+  for (let start = 0; start < entries.length; start += MAX_OPERATIONS) {
+    yield new Map(entries.slice(start, start + MAX_OPERATIONS));
+  }
+}
+
+export interface Written {
+  readonly revision: number;
+  /** Of the shared ones those that somebody else holds, and their values. */
+  readonly held: ReadonlyMap<string, string>;
+}
+
 /**
- * Applies changes in one transaction. A key is removed only while it is on our lease: a newer run of the same
- * agent may have taken it over.
+ * Applies changes in one transaction. A key is removed only while it is ours: a newer run of the same agent may
+ * have taken it over, or somebody else have made it theirs.
  *
- * @returns the revision
  * @throws {LeaseLostError}
+ * @throws {ClaimLostError}
  */
-export async function writeChanges(kv: KVClient, prefix: string, lease: string, changes: Changes): Promise<number> {
-  const success = [...changes].map(([path, value]): IRequestOp => {
+export async function writeChanges(kv: KVClient, standing: Standing, changes: Changes): Promise<Written> {
+  const { prefix, lease, former } = standing;
+  const success = [...changes].map(([path, wanted]): IRequestOp => {
     const key = Buffer.from(`${prefix}/${path}`);
-    return value === undefined
-      ? {
-          request_txn: {
-            compare: [{ key, target: 'Lease', result: 'Equal', lease }],
-            success: [{ request_delete_range: { key } }],
-          },
-        }
-      : { request_put: { key, value: Buffer.from(value), lease } };
+    const ours = [lease, former].flatMap((id) => (id === undefined ? [] : [onLease(key, id)]));
+    if (wanted === undefined) {
+      return guarded(ours, { request_delete_range: { key } }, { request_range: { key, count_only: true } });
+    }
+    const put = { request_put: { key, value: Buffer.from(wanted.value), lease } };
+    const absent: ICompare = { key, target: 'Create', result: 'Equal', create_revision: 0 };
+    return wanted.shared ? guarded([...ours, absent], put, { request_range: { key } }) : put;
   });
   try {
-    const { header } = await kv.txn({ success });
-    return Number(header.revision);
+    const { header, succeeded, responses } = await kv.txn({ compare: fence(standing), success });
+    if (!succeeded) {
+      throw new ClaimLostError('the claim is not ours any more');
+    }
+    const held = new Map<string, string>();
+    for (const [index, [path, wanted]] of [...changes].entries()) {
+      const theirs = wanted?.shared === true ? foundInstead(responses[index]) : undefined;
+      if (theirs !== undefined) {
+        held.set(path, theirs);
+      }
+    }
+    return { revision: Number(header.revision), held };
   } catch (error) {
     throw (await isLeaseUnknown(error)) ? new LeaseLostError(`lease ${lease} is gone`, { cause: error }) : error;
   }
@@ -68,27 +117,60 @@ export async function writeChanges(kv: KVClient, prefix: string, lease: string, 
 /**
  * Which of our keys are not as we put them. Costs an answer of a few bytes where all is well.
  *
+ * @param known as many paths as one transaction takes, and the revisions that put them
  * @returns the paths that somebody else removed or wrote
+ * @throws {ClaimLostError}
  */
 export async function findForeignChanges(
   kv: KVClient,
-  prefix: string,
-  written: ReadonlyMap<string, LeasedKey>,
+  standing: Standing,
+  known: ReadonlyMap<string, number>,
 ): Promise<readonly string[]> {
-  const known = [...written].flatMap(([path, { revision }]) => (revision === undefined ? [] : [{ path, revision }]));
-  const changed: string[] = [];
-  for (let start = 0; start < known.length; start += MAX_OPERATIONS) {
-    const keys = known
-      .slice(start, start + MAX_OPERATIONS)
-      .map(({ path, revision }) => ({ path, revision, key: Buffer.from(`${prefix}/${path}`) }));
-    const { succeeded, responses } = await kv.txn({
-      compare: keys.map(({ key, revision }) => ({ key, target: 'Mod', result: 'Equal', mod_revision: revision })),
-      failure: keys.map(({ key }) => ({ request_range: { key, keys_only: true } })),
-    });
-    if (!succeeded) {
-      const found = responses.map((response) => Number(response.response_range.kvs[0]?.mod_revision));
-      changed.push(...keys.filter(({ revision }, index) => found[index] !== revision).map(({ path }) => path));
-    }
+  const keys = [...known].map(([path, revision]) => ({
+    path,
+    revision,
+    key: Buffer.from(`${standing.prefix}/${path}`),
+  }));
+  const { claim } = standing;
+  const { succeeded, responses } = await kv.txn({
+    compare: [
+      ...fence(standing),
+      ...keys.map(({ key, revision }): ICompare => ({ key, target: 'Mod', result: 'Equal', mod_revision: revision })),
+    ],
+    failure: [...keys.map(({ key }) => key), ...(claim === undefined ? [] : [claim])].map((key) => ({
+      request_range: { key, keys_only: true },
+    })),
+  });
+  if (succeeded) {
+    return [];
   }
-  return changed;
+  const found = responses.map(({ response_range }) => response_range.kvs[0]);
+  if (claim !== undefined && found.at(-1)?.lease !== standing.lease) {
+    throw new ClaimLostError('the claim is not ours any more');
+  }
+  return keys.filter(({ revision }, index) => Number(found[index]?.mod_revision) !== revision).map(({ path }) => path);
+}
+
+function fence({ claim, lease }: Standing): ICompare[] {
+  return claim === undefined ? [] : [onLease(claim, lease)];
+}
+
+function onLease(key: Buffer, lease: string): ICompare {
+  return { key, target: 'Lease', result: 'Equal', lease };
+}
+
+/** One operation if any of the conditions holds, else another: etcd itself only knows "if all of them hold". */
+function guarded([first, ...others]: readonly ICompare[], then: IRequestOp, otherwise: IRequestOp): IRequestOp {
+  return first === undefined
+    ? otherwise
+    : { request_txn: { compare: [first], success: [then], failure: [guarded(others, then, otherwise)] } };
+}
+
+/** The value that a guarded put found in its way; undefined if it was put. */
+function foundInstead(response: IResponseOp | undefined): string | undefined {
+  let innermost = response;
+  while (innermost?.response_txn) {
+    [innermost] = innermost.response_txn.responses;
+  }
+  return innermost?.response_range?.kvs[0]?.value.toString();
 }

@@ -1,5 +1,5 @@
 import { Queue } from './queue.js';
-import type { Registrations, RegistrationsState } from './registrations.js';
+import type { PublishOptions, Registrations, RegistrationsState } from './registrations.js';
 import type { Source, SourceEvent } from './source.js';
 
 /**
@@ -75,25 +75,37 @@ export class MemoryTree implements Source {
   }
 }
 
-/** Registrations in a tree in memory: written as soon as they are published, and gone when the process is. */
+/**
+ * Registrations in a tree in memory: written as soon as they are published, and gone when the process is. Nobody
+ * else registers there, so there is no claim to hold, and a shared key is ours unless it is there already.
+ */
 export function memoryRegistrations(tree: MemoryTree): Registrations {
   let written: ReadonlyMap<string, string> = new Map();
+  let held: ReadonlyMap<string, string> = new Map();
+  let desired: ReadonlyMap<string, string> = new Map();
+  const { signal: refusal } = new AbortController();
 
-  function publish(entries: ReadonlyMap<string, string>): void {
-    const gone = [...written.keys()].filter((path) => !entries.has(path)).map((path) => [path, undefined] as const);
-    tree.transaction(new Map<string, string | undefined>([...gone, ...entries]));
-    written = new Map(entries);
+  function publish(entries: ReadonlyMap<string, string>, { shared = new Map() }: PublishOptions = {}): void {
+    const isForeign = (path: string) => tree.entries.has(path) && !written.has(path);
+    held = new Map([...shared.keys()].filter(isForeign).map((path) => [path, tree.entries.get(path) ?? '']));
+    const wanted = new Map([...entries, ...[...shared].filter(([path]) => !held.has(path))]);
+    const gone = [...written.keys()].filter((path) => !wanted.has(path)).map((path) => [path, undefined] as const);
+    tree.transaction(new Map<string, string | undefined>([...gone, ...wanted]));
+    written = wanted;
+    desired = new Map(entries);
   }
 
   return {
     publish,
+    describe() {},
+    refusal,
     async settled() {},
     async flush() {
       publish(new Map());
     },
     async close() {},
     get state(): RegistrationsState {
-      return { written, settled: true };
+      return { written, held, desired, settled: true };
     },
   };
 }

@@ -3,10 +3,16 @@ export type RegistrationEvent =
   /** `ttl` in milliseconds. */
   | { readonly type: 'lease granted'; readonly leaseId: string; readonly ttl: number }
   | { readonly type: 'lease lost'; readonly leaseId: string; readonly error: Error }
+  /** Somebody else's entry is where our claim goes; it takes up to their TTL to see whether they live. */
+  | { readonly type: 'claim contested'; readonly key: string; readonly holder: string }
+  /** The claim is ours, and with it the keys of the run that held it before, if there were any. */
+  | { readonly type: 'claimed'; readonly key: string; readonly inherited: number }
   | { readonly type: 'put key'; readonly key: string; readonly value: string }
   | { readonly type: 'removed key'; readonly key: string }
   /** Somebody else removed or changed a key of ours; it is put again. */
   | { readonly type: 'lost key'; readonly key: string }
+  /** A shared key is somebody else's for now: `value` is theirs. Told again when that changes. */
+  | { readonly type: 'held by another'; readonly key: string; readonly value: string }
   /** An attempt failed and is repeated with backoff; told once for each different message in a row. */
   | { readonly type: 'failed'; readonly error: Error }
   /** The first success after a failure. */
@@ -17,10 +23,24 @@ export interface RegistrationsState {
   readonly leaseId?: string;
   /** What is known to be in etcd under our lease. */
   readonly written: ReadonlyMap<string, string>;
+  /** Shared keys that somebody else holds, with their values. */
+  readonly held: ReadonlyMap<string, string>;
+  /** What was published last, shared keys and claim apart, and what is kept of a former run's. */
+  readonly desired: ReadonlyMap<string, string>;
   /** What went wrong last, until something succeeds. */
   readonly lastError?: Error;
-  /** Everything published is written. */
+  /** Everything published is written, but for what somebody else holds. */
   readonly settled: boolean;
+}
+
+export interface PublishOptions {
+  /**
+   * Keys that others may want as well. Such a key is put only where it is absent, and only for as long as nobody
+   * else puts it: theirs is never overwritten. When it goes, ours takes its place at once.
+   */
+  readonly shared?: ReadonlyMap<string, string> | undefined;
+  /** Not all is known yet: what a former run left stays beside what is published. */
+  readonly partial?: boolean | undefined;
 }
 
 /**
@@ -29,10 +49,16 @@ export interface RegistrationsState {
  */
 export interface Registrations {
   /** The whole desired set, by path relative to the prefix. The newest wins; nothing queues. No effect once closed. */
-  publish(entries: ReadonlyMap<string, string>): void;
+  publish(entries: ReadonlyMap<string, string>, options?: PublishOptions): void;
+
+  /** What the claim's entry says of us, a JSON object. No effect without a claim. */
+  describe(value: string): void;
 
   /** Resolves when what was published last is written; rejects when the signal aborts, or when closed before. */
   settled(signal?: AbortSignal): Promise<void>;
+
+  /** Aborted, with a ClaimedError, when another living run holds the claim: nothing more is written then. */
+  readonly refusal: AbortSignal;
 
   /**
    * Removes every key of ours at once, by revoking the lease, and closes. Rejects if that cannot be done before
@@ -40,7 +66,7 @@ export interface Registrations {
    */
   flush(signal?: AbortSignal): Promise<void>;
 
-  /** Stops the keep-alive and leaves the keys to their TTL. */
+  /** Stops the keep-alive and leaves the keys to their TTL, for the next run to take over. */
   close(): Promise<void>;
 
   readonly state: RegistrationsState;

@@ -50,7 +50,23 @@ test("registrations come and go, and leave other people's keys alone", async () 
   registrations.publish(new Map([['b', '2']]));
   await registrations.settled();
   expect(Object.fromEntries(tree.entries)).toEqual({ 'routes/r': '', b: '2' });
-  expect(registrations.state).toEqual({ settled: true, written: new Map([['b', '2']]) });
+  expect(registrations.state).toMatchObject({ settled: true, written: new Map([['b', '2']]) });
   await registrations.flush();
   expect(Object.fromEntries(tree.entries)).toEqual({ 'routes/r': '' });
+});
+
+test('a shared registration leaves a key alone that is there already, and says so', async () => {
+  const tree = new MemoryTree([['theirs', 'operator']]);
+  const registrations = memoryRegistrations(tree);
+  const shared = new Map([
+    ['theirs', '1'],
+    ['ours', '1'],
+  ]);
+  registrations.publish(new Map(), { shared });
+  expect(Object.fromEntries(tree.entries)).toEqual({ theirs: 'operator', ours: '1' });
+  expect(registrations.state.held).toEqual(new Map([['theirs', 'operator']]));
+  registrations.publish(new Map(), { shared: new Map([['ours', '2']]) });
+  expect(Object.fromEntries(tree.entries)).toEqual({ theirs: 'operator', ours: '2' });
+  await registrations.flush();
+  expect(Object.fromEntries(tree.entries)).toEqual({ theirs: 'operator' });
 });

@@ -1,50 +1,15 @@
 // oxlint-disable jest/expect-expect -- `holds` and `until` throw where what they wait for does not come
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openRegistrations, type RegistrationEvent, type Registrations } from '@clusterf/store';
 import { type EtcdProcess, startEtcd } from '../../../test/fixtures/etcd.js';
 import { startGrpcProxy } from '../../../test/fixtures/grpc-proxy.js';
 import { startProxy } from '../../../test/fixtures/proxy.js';
 import { until } from '../../../test/fixtures/until.js';
-
-const TTL = 2000;
-
-interface Opened extends AsyncDisposable {
-  readonly registrations: Registrations;
-  readonly events: readonly RegistrationEvent[];
-  /** How many events there were of a type. */
-  count(type: RegistrationEvent['type']): number;
-}
-
-function open(hosts: string, prefix: string, { ttl = TTL, verify = 200, renew = 300 } = {}): Opened {
-  const events: RegistrationEvent[] = [];
-  const registrations = openRegistrations({
-    url: `etcd://${hosts}${prefix}`,
-    ttl,
-    onEvent: (event) => events.push(event),
-    timing: { timeout: 1000, verify, renew, backoff: { first: 20, most: 200 } },
-  });
-  return {
-    registrations,
-    events,
-    count: (type) => events.filter((event) => event.type === type).length,
-    async [Symbol.asyncDispose]() {
-      await registrations.close();
-    },
-  };
-}
-
-function map(entries: Readonly<Record<string, string>>): Map<string, string> {
-  return new Map(Object.entries(entries));
-}
+import { map, open, soon } from './opened.js';
 
 /** 5,000 keys of one value. */
 function keys(value: string): Map<string, string> {
   return new Map(Array.from({ length: 5000 }, (_, i) => [`k${i}`, value]));
-}
-
-function soon(): AbortSignal {
-  return AbortSignal.timeout(20_000);
 }
 
 describe('with an etcd that stays up', () => {
@@ -192,7 +157,8 @@ describe('with an etcd that stays up', () => {
     await opened.registrations.flush(soon());
     expect(await etcd.read('/flush/')).toEqual({});
     expect(await etcd.revision()).toBe(before + 1);
-    expect(opened.registrations.state).toEqual({ settled: true, written: new Map() });
+    expect(opened.registrations.state).toMatchObject({ settled: true, written: new Map() });
+    expect(opened.registrations.state.leaseId).toBeUndefined();
   });
 
   test('flushing before anything was published, or after closing, has nothing to do', async () => {

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { until } from '../../../test/fixtures/until.js';
 import { requireMachine } from '../../../test/lab/index.js';
-import { operations, Site, table, timeOf, untilReady, untilTable } from './site.js';
+import { PROFILES } from '../src/profiles.js';
+import { operations, run, Site, table, timeOf, untilReady, untilTable } from './site.js';
 import { askByDatagram, Conversation, EchoServer, haveAddress, startDatagramServer, whoAnswers } from './talk.js';
 import { WEB_FRONTEND, WEB_KEY } from './web.js';
 
 const VIP = WEB_FRONTEND.ipv4;
+/** Of a client of UDP. */
+const CLIENT_PORT = 40_053;
 const QUICK = ['--print', '--resync', '200ms'];
 
 const servers = new Map<string, EchoServer>();
@@ -164,25 +167,84 @@ describe('a removed backend with a connection', () => {
   });
 });
 
-test('a removed backend of UDP goes at once, and what is sent on goes elsewhere', async () => {
-  await using a = await startDatagramServer('a');
-  await using b = await startDatagramServer('b');
+describe('a removed backend of UDP', () => {
+  test('goes at once', async () => {
+    await using dns = await publishDatagrams();
+    await using agent = site.start(...QUICK, '--drain-timeout', '1h');
+    await untilReady(agent);
+    const going = await askByDatagram(VIP, 53);
+    await dns.remove(going);
+    expect(agent.logged('changed destination')).toEqual([]);
+    expect(agent.logged('removed destination')).toHaveLength(1);
+    const staying = going === 'a' ? 'b' : 'a';
+    expect([await askByDatagram(VIP, 53), await askByDatagram(VIP, 53)]).toEqual([staying, staying]);
+  });
+
+  test('and what its clients send on goes elsewhere, also from the same port, with a profile', async () => {
+    await using dns = await publishDatagrams();
+    await using _ = await keepSysctls();
+    await using agent = site.start(...QUICK, '--drain-timeout', '1h', '--profile', 'standalone');
+    await untilReady(agent);
+    const going = await askByDatagram(VIP, 53, CLIENT_PORT);
+    expect(await askByDatagram(VIP, 53, CLIENT_PORT)).toBe(going); // To the kernel it is one connection.
+    await dns.remove(going);
+    expect(await askByDatagram(VIP, 53, CLIENT_PORT)).toBe(going === 'a' ? 'b' : 'a');
+  });
+});
+
+test('a removed backend of a persistent service drains too, with a profile: its clients do not come back to it', async () => {
+  await using _ = await keepSysctls();
+  await site.put({ 'services/web/frontend': { ...WEB_FRONTEND, persistence: { timeout: 600 } } });
+  await using agent = site.start(...QUICK, '--drain-timeout', '1h', '--profile', 'standalone');
+  await untilReady(agent);
+  await using conversation = await Conversation.open(VIP, 80);
+  const [going, staying] = conversation.from === 'a' ? ['a', 'b'] : ['b', 'a'];
+  expect(await whoAnswers(VIP, 80, 3)).toEqual([going, going, going]);
+  await site.remove(`services/web/backends/${going}`);
+  await until('it drains', async () => (await table()).some((line) => line.endsWith(`${at(going)} -m -w 0`)));
+  expect(await whoAnswers(VIP, 80, 3)).toEqual([staying, staying, staying]);
+  await conversation.goesOn();
+  await conversation.close();
+  await until('it is gone', async () => (await table()).length === 2);
+});
+
+/** The service `dns` on UDP port 53, with two servers, in the place of `web`. */
+async function publishDatagrams(): Promise<{ readonly remove: (name: string) => Promise<void> } & AsyncDisposable> {
+  const [a, b] = [await startDatagramServer('a'), await startDatagramServer('b')];
   await site.remove('services/web');
   await site.put({
     'services/dns/frontend': { ipv4: VIP, udp: 53, scheduler: 'rr' },
     'services/dns/backends/a': { ipv4: '127.0.0.1', udp: a.port },
     'services/dns/backends/b': { ipv4: '127.0.0.1', udp: b.port },
   });
-  await using agent = site.start(...QUICK, '--drain-timeout', '1h');
-  await untilReady(agent);
-  const going = await askByDatagram(VIP, 53);
-  const staying = going === 'a' ? 'b' : 'a';
-  await site.remove(`services/dns/backends/${going}`);
-  await until('it is gone', async () => (await table()).length === 2);
-  expect(agent.logged('changed destination')).toEqual([]);
-  expect(agent.logged('removed destination')).toHaveLength(1);
-  expect([await askByDatagram(VIP, 53), await askByDatagram(VIP, 53)]).toEqual([staying, staying]);
-});
+  return {
+    remove: async (name) => {
+      await site.remove(`services/dns/backends/${name}`);
+      await until('it is gone', async () => (await table()).length === 2);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await a[Symbol.asyncDispose]();
+      await b[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Puts back what a profile sets, for the tests that come after. */
+async function keepSysctls(): Promise<AsyncDisposable> {
+  const names = PROFILES.standalone.map(({ name }) => name);
+  const { stdout } = await run('sysctl', names);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await run('sysctl', [
+        '-w',
+        ...stdout
+          .trim()
+          .split('\n')
+          .map((line) => line.replaceAll(' ', '')),
+      ]);
+    },
+  };
+}
 
 /** Until when `a` drains by what is written down for the next run, in milliseconds; undefined while nothing is. */
 async function drainDeadline(): Promise<number | undefined> {

@@ -106,10 +106,12 @@ export async function startDatagramServer(name: string): Promise<{ readonly port
   };
 }
 
-/** Who answers one datagram. */
-export async function askByDatagram(address: string, port: number): Promise<string> {
+/** Who answers one datagram. @param from the client's own port; another each time unless given */
+export async function askByDatagram(address: string, port: number, from = 0): Promise<string> {
   const client = createSocket('udp4');
   try {
+    client.bind(from);
+    await once(client, 'listening');
     client.send('who?', port, address);
     const [answer] = await once(client, 'message', { signal: AbortSignal.timeout(5000) });
     return String(answer);

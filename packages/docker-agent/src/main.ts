@@ -1,5 +1,6 @@
+import { hostname } from 'node:os';
 import { ConfigurationError, runCommand, systemClock, toError, type Environment } from '@clusterf/daemon';
-import { etcdOptions, openRegistrations } from '@clusterf/store';
+import { type ClaimEntry, etcdOptions, openRegistrations, type RegistrationEvent } from '@clusterf/store';
 import { runAgent } from './agent.js';
 import type { Engine } from './container.js';
 import { connectDocker } from './docker.js';
@@ -7,7 +8,6 @@ import { explainContainer } from './explain-container.js';
 import { explanationText } from './explain-text.js';
 import { type HostAddresses, lookUpAddresses } from './host-addresses.js';
 import { allowedFrontends, command, dockerEndpoint, givenAddresses, hostName, type AgentOptions } from './options.js';
-import { logRegistrations } from './registration-log.js';
 
 /** The `clusterf-docker` command. @returns the exit code */
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
@@ -20,14 +20,9 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       process.stdout.write(explanationText(await explainContainer(options.explain, engine, asked, signal)));
       return;
     }
-    const writer = options.noop
-      ? undefined
-      : openRegistrations({
-          url: options.configSource,
-          etcd: etcdOptions(options),
-          ttl: options.ttl,
-          onEvent: logRegistrations(log),
-        });
+    const open = (claim: ClaimEntry, onEvent: (event: RegistrationEvent) => void) =>
+      openRegistrations({ url: options.configSource, etcd: etcdOptions(options), ttl: options.ttl, claim, onEvent });
+    const run = { version: command.version, machine: hostname(), pid: process.pid, started: new Date().toISOString() };
     log.info('started', {
       version: command.version,
       docker: endpoint,
@@ -36,7 +31,8 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
     });
     const print = options.print ? printer((text) => process.stdout.write(text)) : undefined;
     const lookUp = (before: HostAddresses) => lookUpAddresses(given, before);
-    await runAgent({ engine, writer, print, lookUp, clock: systemClock, log }, settings(options), signal);
+    const parts = { engine, open: options.noop ? undefined : open, print, lookUp, clock: systemClock, log, run };
+    await runAgent(parts, settings(options), signal);
   });
 }
 

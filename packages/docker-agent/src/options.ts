@@ -127,6 +127,12 @@ export const command = defineCommand({
       group: 'Running',
       describe: 'remove the registrations on exit, rather than leave them to their TTL for the next agent to take over',
     },
+    'exit-drain': {
+      type: 'duration',
+      group: 'Running',
+      describe:
+        'on exit, set all weights to 0, wait so long, then remove the registrations; a second signal ends at once',
+    },
     once: {
       type: 'boolean',
       group: 'Running',

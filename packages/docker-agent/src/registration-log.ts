@@ -12,6 +12,16 @@ export function logRegistrations(log: Logger): (event: RegistrationEvent) => voi
       case 'lease lost':
         log.warn('lease lost, everything is registered anew', { lease: event.leaseId, error: event.error });
         break;
+      case 'claim contested':
+        log.warn('another agent has this host name; waiting to see whether it is alive', { holder: event.holder });
+        break;
+      case 'claimed':
+        if (event.inherited > 0) log.info('registrations of the former run taken over', { count: event.inherited });
+        else log.debug('the host name is ours', { key: event.key });
+        break;
+      case 'held by another':
+        log.debug('somebody else has this key, ours waits', { ...nameOf(event.key), value: event.value });
+        break;
       case 'put key':
         log.info('registered', { ...nameOf(event.key), value: event.value });
         break;
@@ -34,5 +44,6 @@ export function logRegistrations(log: Logger): (event: RegistrationEvent) => voi
 function nameOf(path: string): Record<string, unknown> {
   const key = parseKey(path);
   if (key.kind === 'backend') return { service: key.service, backend: key.backend };
+  if (key.kind === 'frontend') return { service: key.service, key: path };
   return key.kind === 'route' ? { route: key.route } : { key: path };
 }

@@ -15,7 +15,8 @@ export interface WatchOptions {
   readonly parallel: number;
   /** Networks to report. */
   readonly networks: readonly string[];
-  readonly onView: (view: DockerView) => void;
+  /** @param complete whether Docker has answered for all that it listed, as it has not if it is slow at first */
+  readonly onView: (view: DockerView, complete: boolean) => void;
 }
 
 /** A socket that nobody answers costs nothing to try; what dies before Docker is heard again keeps its weight. */
@@ -44,6 +45,8 @@ const LIVE: ReadonlySet<string> = new Set(['running', 'paused']);
 export class DockerWatch {
   readonly #options: WatchOptions;
   readonly #containers = new Map<string, ContainerState>();
+  /** Listed, and not known yet. */
+  readonly #awaited = new Set<string>();
   readonly #kills = new Kills();
   #networks: readonly NetworkState[] = [];
   /** Docker's time of the last event, to resume after. */
@@ -151,6 +154,8 @@ export class DockerWatch {
     await this.#readNetworks(signal);
     // Those known but not listed are asked for by name as well: the answer, not the gap, says that they are gone.
     const ids = new Set([...ours, ...this.#containers.keys()]);
+    this.#awaited.clear();
+    for (const id of ours) if (!this.#containers.has(id)) this.#awaited.add(id);
     return { inspected: Promise.all([...ids].map((id) => inspections.request(id))) };
   }
 
@@ -178,13 +183,14 @@ export class DockerWatch {
 
   #update(id: string, state: ContainerState | undefined): void {
     const before = this.#containers.get(id);
+    const isLastAwaited = this.#awaited.delete(id) && this.#awaited.size === 0;
     if (state !== undefined && LIVE.has(state.status)) {
       this.#containers.set(id, state);
       if (!isDeepStrictEqual(before, state)) this.#tell();
       return;
     }
     this.#kills.forget(id);
-    if (this.#containers.delete(id)) this.#tell();
+    if (this.#containers.delete(id) || isLastAwaited) this.#tell();
   }
 
   async #readNetworks(signal: AbortSignal): Promise<void> {
@@ -198,7 +204,7 @@ export class DockerWatch {
     const containers = [...this.#containers.values()];
     const draining = new Set(containers.filter((container) => this.#kills.draining(container)).map(({ id }) => id));
     try {
-      this.#options.onView({ containers, others: [], draining, networks: this.#networks });
+      this.#options.onView({ containers, others: [], draining, networks: this.#networks }, this.#awaited.size === 0);
     } catch (thrown) {
       this.#bug = toError(thrown);
       throw this.#bug;

@@ -1,0 +1,26 @@
+/** Which run of which agent this is. */
+export interface Run {
+  readonly version: string;
+  /** The machine's own name, whatever name its registrations go by. */
+  readonly machine: string;
+  readonly pid: number;
+  /** ISO 8601. */
+  readonly started: string;
+}
+
+/** What there is, once Docker has told. */
+export interface Count {
+  readonly containers: number;
+  readonly registrations: number;
+  readonly problems: number;
+}
+
+/**
+ * `hosts/<name>/status`: what one asks of a host first, and by which it has its name for itself. An agent that ends
+ * adds `stopped`.
+ */
+export function hostStatus(run: Run, count?: Count): string {
+  const { version, machine, pid, started } = run;
+  const { containers, registrations, problems } = count ?? {};
+  return JSON.stringify({ version, machine, pid, started, containers, registrations, problems });
+}

@@ -146,6 +146,8 @@ export const command = defineCommand({
     explain: {
       type: 'string',
       group: 'Running',
+      // What Docker takes for a name or an id; anything else could lead a request elsewhere.
+      check: (name) => (/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name) ? undefined : "a container's name or id"),
       describe: 'say for this container, by name or id, why it is or is not a backend, and exit',
     },
     noop: { type: 'boolean', group: 'Running', describe: 'write nothing to the configuration tree' },

@@ -37,7 +37,7 @@ export function createLogger({ level, format: wanted, stream }: LoggerOptions): 
     level,
     format: format.combine(
       format((info) => ({ ...info, fields: expandFields(info['fields'], level === 'debug') }))(),
-      format.timestamp(),
+      format.timestamp({ format: turnTime() }),
       format.printf(({ timestamp, level: severity, message, fields }) =>
         asText
           ? textLine(String(timestamp), severity, String(message), toFields(fields))
@@ -63,6 +63,15 @@ export function createLogger({ level, format: wanted, stream }: LoggerOptions): 
     },
   });
   return bind({});
+}
+
+/** The time as a line shows it, asked for once a turn of the event loop: what is logged together was done together. */
+function turnTime(): () => string {
+  let time: string | undefined;
+  return () => {
+    if (time === undefined) setImmediate(() => (time = undefined)).unref();
+    return (time ??= new Date().toISOString());
+  };
 }
 
 function toFields(value: unknown): Fields {

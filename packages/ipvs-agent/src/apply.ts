@@ -1,11 +1,5 @@
-import {
-  type ArgumentError,
-  destinationKey,
-  type IpvsError,
-  type VirtualService,
-  type VirtualServiceId,
-} from '@clusterf/ipvs';
-import { acknowledge, type Diff, type Op, type OpKind } from './diff.js';
+import { type ArgumentError, type IpvsError, type VirtualService, type VirtualServiceId } from '@clusterf/ipvs';
+import { acknowledge, type Diff, endedBy, type Op, type OpKind } from './diff.js';
 import type { Connections } from './drain.js';
 import type { MutableEntry, MutableTable } from './table.js';
 
@@ -79,9 +73,7 @@ export async function apply(
 
 /** Whether a virtual service would still have a destination that takes connections after the removals. */
 function takesConnections(actual: MutableTable, key: string, remove: readonly Op[]): boolean {
-  const going = new Set(
-    remove.flatMap((op) => (op.command === 'delDestination' && op.key === key ? [destinationKey(op.destination)] : [])),
-  );
+  const going = new Set(remove.filter((op) => op.key === key).map(endedBy));
   return [...(actual.get(key)?.destinations ?? [])].some(([at, { weight }]) => weight > 0 && !going.has(at));
 }
 

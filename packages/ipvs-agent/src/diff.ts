@@ -39,8 +39,15 @@ export function virtualServiceOf(op: Op): VirtualServiceId {
 export interface Diff {
   /** New and changed things, in order. */
   readonly make: readonly Op[];
-  /** Removals, in order: only to be done for a service whose `make` succeeded. */
+  /** Removals, in order, and weight 0 where it comes first: only to be done for a service whose `make` succeeded. */
   readonly remove: readonly Op[];
+}
+
+/** The destination that takes no connections after one of {@link Diff.remove}, by `destinationKey`. */
+export function endedBy(op: Op): string | undefined {
+  return op.command === 'delDestination' || op.command === 'setDestination'
+    ? destinationKey(op.destination)
+    : undefined;
 }
 
 /**

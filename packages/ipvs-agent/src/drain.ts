@@ -52,6 +52,8 @@ export class Drains {
   readonly #drains = new Map<string, Map<string, Drain>>();
   /** What an earlier run had begun, likewise: until when, in milliseconds of this run's clock. */
   readonly #inherited = new Map<string, Map<string, number>>();
+  /** What begins a drain once the kernel has acknowledged it. */
+  #beginning: Set<Op> = new Set();
   #changed = false;
 
   /**
@@ -91,7 +93,8 @@ export class Drains {
   }
 
   /**
-   * Puts weight 0 in the place of removals that have to wait.
+   * Puts weight 0 in the place of removals that have to wait: among the removals, since what is to take the
+   * destination's place has to be made before that too.
    *
    * @param keys the virtual services that the diff is of: a drain of theirs that it does not ask for is off
    */
@@ -106,16 +109,17 @@ export class Drains {
       let wait = false;
       for (const destination of going) {
         if (destination === undefined || this.#timeout === 0 || isUdp(virtualServiceOf(op))) continue;
-        const drain = this.#drain(op, destination, now);
-        asked.add(drain);
-        if (drain.done || now >= drain.until) continue;
+        const drain = destination.weight === 0 ? this.#begin(op, destination, now) : this.#find(op.key, destination);
+        if (drain !== undefined) asked.add(drain);
+        if (drain !== undefined && (drain.done || now >= drain.until)) continue;
         wait = true;
         if (destination.weight !== 0) quiesce.push(weightless(op, destination));
       }
       if (!wait) go.push(op);
     }
     this.#forget(keys, asked);
-    return { make: [...make, ...quiesce], remove: go };
+    this.#beginning = new Set(quiesce);
+    return { make, remove: [...quiesce, ...go] };
   }
 
   /** Virtual services of which the connections are to be counted now. */
@@ -147,8 +151,9 @@ export class Drains {
     return drained;
   }
 
-  /** An operation that the kernel has acknowledged: what is removed drains no more. */
-  acknowledge(op: Op): void {
+  /** An operation that the kernel has acknowledged: what has weight 0 now drains, what is removed drains no more. */
+  acknowledge(op: Op, now: number): void {
+    if (op.command === 'setDestination' && this.#beginning.delete(op)) this.#begin(op, op.destination, now);
     if (op.command === 'delService') this.#changed = this.#drains.delete(op.key) || this.#changed;
     if (op.command === 'delDestination') this.#delete(op.key, destinationKey(op.destination));
   }
@@ -169,11 +174,15 @@ export class Drains {
     await this.#state.write({ version: 1, drains });
   }
 
-  #drain(op: Op, destination: KnownDestination, now: number): Drain {
-    const at = destinationKey(destination);
-    const drains = within(this.#drains, op.key);
-    const known = drains.get(at);
+  #find(key: string, destination: KnownDestination): Drain | undefined {
+    return this.#drains.get(key)?.get(destinationKey(destination));
+  }
+
+  /** The one there is, or a new one: its time begins when it takes no more connections. */
+  #begin(op: Op, destination: KnownDestination, now: number): Drain {
+    const known = this.#find(op.key, destination);
     if (known !== undefined) return known;
+    const at = destinationKey(destination);
     const until = this.#inherited.get(op.key)?.get(at) ?? now + this.#timeout;
     const drain: Drain = {
       key: op.key,
@@ -185,7 +194,7 @@ export class Drains {
       active: undefined,
       done: false,
     };
-    drains.set(at, drain);
+    within(this.#drains, op.key).set(at, drain);
     this.#changed = true;
     return drain;
   }

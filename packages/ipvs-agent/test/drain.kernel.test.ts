@@ -167,6 +167,26 @@ describe('a removed backend with a connection', () => {
   });
 });
 
+test('a backend whose replacement the kernel refuses takes connections on: nothing breaks before it is made', async () => {
+  await site.remove('services/web/backends/b');
+  await using agent = site.start(...QUICK, '--drain-timeout', '3s');
+  await untilReady(agent);
+  await site.put({ 'services/web/backends/a': { ipv4: '127.255.255.255', tcp: 80 } }); // A broadcast address.
+  const refusal = `newDestination 127.255.255.255:80 of ${WEB_KEY}: invalid argument (EINVAL)`;
+  await agent.waitFor(`problem: services/web/backends/a: ${refusal}`);
+  expect(await table()).toEqual(lines('a').toSorted());
+  await using conversation = await talkTo('a');
+  await site.put(backend('b'));
+  await untilTable(lines('a0', 'b'));
+  await conversation.goesOn();
+  await untilTable(lines('b'));
+  expect(operations(agent).filter((text) => text.includes(at('a')))).toEqual([
+    `new destination ${WEB_KEY} -> ${at('a')}`,
+    `changed destination ${WEB_KEY} -> ${at('a')}`,
+    `removed destination ${WEB_KEY} -> ${at('a')}`,
+  ]);
+});
+
 describe('a removed backend of UDP', () => {
   test('goes at once', async () => {
     await using dns = await publishDatagrams();

@@ -1,5 +1,4 @@
-import { destinationKey } from '@clusterf/ipvs';
-import type { Op } from '../diff.js';
+import { endedBy, type Op } from '../diff.js';
 import type { Table, TableEntry } from '../table.js';
 import { isLoopback } from './unsuitable.js';
 
@@ -23,8 +22,9 @@ export function addressesToBind(actual: Table, { ours, removals, withdrawWhenEmp
   const destinations = new Map<string, Set<string>>();
   for (const op of removals) {
     if (op.command === 'delService') services.add(op.key);
-    else if (op.command === 'delDestination' && withdrawWhenEmpty)
-      destinations.set(op.key, (destinations.get(op.key) ?? new Set()).add(destinationKey(op.destination)));
+    const at = endedBy(op);
+    if (at !== undefined && withdrawWhenEmpty)
+      destinations.set(op.key, (destinations.get(op.key) ?? new Set()).add(at));
   }
   const addresses = new Set<string>();
   for (const [key, entry] of actual) {

@@ -78,7 +78,10 @@ describe('a life of the agent', () => {
     await first.waitFor('started', { deadline: PATIENCE });
     const id = await run('life');
     await registered('life', 'life');
-    expect(Object.keys(await etcd.read('/life/'))).toEqual([`/life/services/life/backends/${id}`]);
+    expect(Object.keys(await etcd.read('/life/'))).toEqual([
+      '/life/hosts/host1/status',
+      `/life/services/life/backends/${id}`,
+    ]);
     expect(first.logged('registered')).toEqual([expect.objectContaining({ service: 'life', backend: id })]);
     await dockerd.docker('kill', '--signal', 'TERM', id);
     await registered('life', 'life', 0);

@@ -10,29 +10,41 @@ import type { KeyRange } from './etcd-tree.js';
 export class Deletions {
   readonly #range: KeyRange;
   readonly #onDeleted: (path: string, revision: number) => void;
-  /** Of the connection that it was opened on; undefined once it has ended. */
+  readonly #onEnd: () => void;
   #open = false;
 
-  /** @param onDeleted told the path, and the revision of the deletion */
-  constructor(range: KeyRange, onDeleted: (path: string, revision: number) => void) {
+  /**
+   * @param onDeleted told the path, and the revision of the deletion
+   * @param onEnd told when one that has worked ends: from here on deletions are missed
+   */
+  constructor(range: KeyRange, onDeleted: (path: string, revision: number) => void, onEnd: () => void) {
     this.#range = range;
     this.#onDeleted = onDeleted;
+    this.#onEnd = onEnd;
   }
 
+  /** It has been started and has not ended. */
   get open(): boolean {
     return this.#open;
   }
 
-  /** Starts it on a connection, with which it ends. One that is refused ends at once, and does no harm. */
+  /** Starts it on a connection, with which it ends. One that is refused, for want of a right, does no harm. */
   async start(client: WatchClient): Promise<void> {
     const stream = await client.watch();
+    let hasWorked = false;
     const end = () => {
-      this.#open = false;
+      if (this.#open) {
+        this.#open = false;
+        if (hasWorked) {
+          this.#onEnd();
+        }
+      }
     };
     this.#open = true;
     stream.on('error', end);
     stream.on('end', end);
-    stream.on('data', ({ canceled, events }: IWatchResponse) => {
+    stream.on('data', ({ canceled, created, events }: IWatchResponse) => {
+      hasWorked ||= created && !canceled;
       if (canceled) {
         end();
         return;

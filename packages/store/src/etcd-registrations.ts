@@ -175,11 +175,18 @@ export class EtcdRegistrations implements Registrations {
     const connection = await connectEtcd(this.#location, host, this.#options.etcd ?? {}, this.#timing.timeout);
     const close = () => connection.close();
     signal.addEventListener('abort', close);
-    const deletions = new Deletions(keysBelow(this.#location.prefix), (path, revision) => {
+    const onDeleted = (path: string, revision: number) => {
       if (this.#keys.noteDeleted(path, revision)) {
         this.#changed.fire();
       }
-    });
+    };
+    const lookAgain = () => {
+      if (this.#lease !== undefined) {
+        this.#lease.verified = -Infinity;
+        this.#changed.fire();
+      }
+    };
+    const deletions = new Deletions(keysBelow(this.#location.prefix), onDeleted, lookAgain);
     try {
       if (this.#lease !== undefined) {
         this.#lease.renewed = this.#lease.verified = -Infinity;

@@ -101,10 +101,11 @@ export class OwnKeys {
       const theirs = held.get(key);
       if (theirs !== undefined) {
         this.#written.delete(key);
-        if (this.#held.get(key) !== theirs) {
+        const isNews = this.#held.get(key) !== theirs;
+        this.#held.set(key, theirs);
+        if (isNews) {
           this.#tell({ type: 'held by another', key, value: theirs });
         }
-        this.#held.set(key, theirs);
         continue;
       }
       this.#held.delete(key);

@@ -7,6 +7,9 @@ export interface Opened extends AsyncDisposable {
   count(type: RegistrationEvent['type']): number;
 }
 
+/** Milliseconds, unless told otherwise. */
+export const TTL = 2000;
+
 interface OpenOptions {
   readonly ttl?: number;
   readonly verify?: number;
@@ -16,7 +19,7 @@ interface OpenOptions {
 
 /** Registrations that are quick to try again, and to find out. Milliseconds. */
 export function open(hosts: string, prefix: string, options: OpenOptions = {}): Opened {
-  const { ttl = 2000, verify = 200, renew = 300, claim } = options;
+  const { ttl = TTL, verify = 200, renew = 300, claim } = options;
   const events: RegistrationEvent[] = [];
   const registrations = openRegistrations({
     url: `etcd://${hosts}${prefix}`,

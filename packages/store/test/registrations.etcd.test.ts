@@ -5,11 +5,11 @@ import { type EtcdProcess, startEtcd } from '../../../test/fixtures/etcd.js';
 import { startGrpcProxy } from '../../../test/fixtures/grpc-proxy.js';
 import { startProxy } from '../../../test/fixtures/proxy.js';
 import { until } from '../../../test/fixtures/until.js';
-import { map, open, soon } from './opened.js';
+import { map, open, soon, TTL } from './opened.js';
 
-/** 5,000 keys of one value. */
+/** 10,000 keys of one value. */
 function keys(value: string): Map<string, string> {
-  return new Map(Array.from({ length: 5000 }, (_, i) => [`k${i}`, value]));
+  return new Map(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, value]));
 }
 
 describe('with an etcd that stays up', () => {
@@ -62,23 +62,46 @@ describe('with an etcd that stays up', () => {
     expect(await etcd.revision()).toBeLessThanOrEqual(before + 2);
   });
 
-  test('5,000 keys are written, changed and removed', async () => {
-    await using opened = open(etcd.host, '/many', { ttl: 10_000, verify: 60_000 });
-    const { registrations } = opened;
+  test('10,000 keys are written, changed, put again when the lease is lost, taken over and removed', async () => {
+    const claim = { path: 'hosts/h/status', value: '{}' };
+    const first = open(etcd.host, '/many', { ttl: 10_000, verify: 60_000, claim });
+    const { registrations } = first;
     const times: string[] = [];
+    const took = (what: string, started: number) => {
+      times.push(`${what} in ${Math.round(performance.now() - started)} ms`);
+    };
     for (const [what, wanted] of [
       ['written', keys('1')],
       ['one changed', new Map([...keys('1'), ['k7', '2']])],
       ['all changed', keys('3')],
-      ['removed', new Map<string, string>()],
     ] as const) {
       const started = performance.now();
       registrations.publish(wanted);
       await registrations.settled(soon());
-      times.push(`${what} in ${Math.round(performance.now() - started)} ms`);
-      expect(Object.keys(await etcd.read('/many/')).length).toBe(wanted.size);
+      took(what, started);
+      expect(Object.keys(await etcd.read('/many/k')).length).toBe(wanted.size);
     }
-    process.stdout.write(`5,000 registrations: ${times.join(', ')}\n`);
+    const revoked = performance.now();
+    await etcd.call('lease/revoke', { ID: registrations.state.leaseId });
+    await until('the loss is seen', () => first.count('lease lost') === 1);
+    took('loss seen', revoked);
+    await registrations.settled(soon());
+    took('all put again', revoked);
+    expect(Object.keys(await etcd.read('/many/k')).length).toBe(10_000);
+    // That all are gone with their lease is no news of each.
+    expect(first.count('lost key')).toBe(0);
+    await registrations.close();
+
+    await using second = open(etcd.host, '/many', { ttl: 10_000, verify: 60_000, claim });
+    const started = performance.now();
+    await second.registrations.settled(soon());
+    took('taken over', started);
+    const emptied = performance.now();
+    second.registrations.publish(new Map());
+    await second.registrations.settled(soon());
+    took('removed', emptied);
+    expect(Object.keys(await etcd.read('/many/'))).toEqual(['/many/hosts/h/status']);
+    process.stdout.write(`10,000 registrations: ${times.join(', ')}\n`);
   });
 
   test('a lease revoked from outside is replaced, and everything is put again', async () => {
@@ -119,6 +142,50 @@ describe('with an etcd that stays up', () => {
     // The last one too hangs on the lease again.
     await registrations.flush(soon());
     expect(await etcd.read('/foreign/')).toEqual({});
+  });
+
+  test('a key that somebody deletes is back at once, long before the next look at all of them', async () => {
+    await using opened = open(etcd.host, '/deleted', { verify: 60_000 });
+    opened.registrations.publish(map({ a: '1', b: '1' }));
+    await opened.registrations.settled(soon());
+    await etcd.remove('/deleted/a');
+    await holds('/deleted', { a: '1', b: '1' });
+    expect(opened.events.filter(({ type }) => type === 'lost key')).toEqual([{ type: 'lost key', key: 'a' }]);
+    // Keys that we remove ourselves are no loss.
+    opened.registrations.publish(map({ b: '1' }));
+    await opened.registrations.settled(soon());
+    opened.registrations.publish(map({ a: '1', b: '1' }));
+    await opened.registrations.settled(soon());
+    expect(opened.count('lost key')).toBe(1);
+  });
+
+  test('a key that somebody else has made theirs survives a flush, and a death', async () => {
+    await using opened = open(etcd.host, '/theirs', { verify: 60_000 });
+    opened.registrations.publish(map({ a: '1', b: '1' }));
+    await opened.registrations.settled(soon());
+    await etcd.put('/theirs/a', 'theirs');
+    await opened.registrations.flush(soon());
+    expect(await etcd.read('/theirs/')).toEqual({ '/theirs/a': 'theirs' });
+  });
+
+  test('a clock that is set, a day on or a day back, costs neither the lease nor a write', async () => {
+    await using opened = open(etcd.host, '/clock');
+    const { registrations } = opened;
+    const { now } = Date;
+    try {
+      for (const [index, jump] of [0, 86_400_000, -86_400_000, 0].entries()) {
+        Date.now = () => now() + jump;
+        registrations.publish(map({ a: String(index) }));
+        await registrations.settled(soon());
+        const since = performance.now();
+        await until('the lease would have lapsed', () => performance.now() - since > TTL + 1000);
+      }
+    } finally {
+      Date.now = now;
+    }
+    expect(await etcd.read('/clock/')).toEqual({ '/clock/a': '3' });
+    expect([opened.count('lease granted'), opened.count('failed')]).toEqual([1, 0]);
+    expect(await etcd.version('/clock/a')).toBe(4);
   });
 
   test('a key that another lease has taken over is not removed', async () => {
@@ -244,6 +311,21 @@ describe('with an etcd of its own', () => {
     await etcd.start();
     await opened.registrations.settled(soon());
     expect(await etcd.read('/clusterf/')).toEqual({ '/clusterf/a': '2' });
+    expect(opened.count('lease granted')).toBe(1);
+  });
+
+  test('a compaction, with and without an outage after it, is no trouble', async () => {
+    await using etcd = await startEtcd();
+    await using opened = open(etcd.host, '/clusterf', { ttl: 20_000, verify: 60_000 });
+    opened.registrations.publish(map({ a: '1', b: '1' }));
+    await opened.registrations.settled(soon());
+    for (const outage of [false, true]) {
+      await etcd.put('/other', '1');
+      await etcd.compact();
+      if (outage) await etcd.restart();
+      await etcd.remove('/clusterf/a');
+      await until('a is back', async () => (await etcd.read('/clusterf/'))['/clusterf/a'] === '1');
+    }
     expect(opened.count('lease granted')).toBe(1);
   });
 

@@ -33,6 +33,7 @@ export interface AgentParts {
 export interface AgentSettings extends Omit<RegistrationOptions, 'hostAddresses'>, EndingOptions {
   readonly resync: number;
   readonly inspectParallel: number;
+  readonly minUptime: number;
   readonly once: boolean;
 }
 
@@ -77,6 +78,7 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, outer
     log,
     resync: settings.resync,
     parallel: settings.inspectParallel,
+    minUptime: settings.minUptime,
     networks: settings.routeNetworks,
     onView,
   });

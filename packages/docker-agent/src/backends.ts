@@ -78,7 +78,7 @@ export function effectiveWeight(
 }
 
 export function isLive({ status }: Pick<ContainerState, 'status'>): boolean {
-  return status === 'running' || status === 'paused';
+  return status === 'running' || status === 'paused' || status === 'stopping';
 }
 
 /** Why a container takes no new connections for now. */
@@ -86,7 +86,7 @@ function hindrance(
   { status, health }: Pick<ContainerState, 'status' | 'health'>,
   draining: boolean,
 ): string | undefined {
-  if (status === 'paused') return 'while paused';
+  if (status === 'paused' || status === 'stopping') return `while ${status}`;
   if (draining) return 'told to stop';
   return health === 'starting' || health === 'unhealthy' ? `while ${health}` : undefined;
 }

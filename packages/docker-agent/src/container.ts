@@ -1,7 +1,16 @@
 /** What the agent knows of Docker's side, free of Docker's API types. */
 import type { Protocol } from '@clusterf/model';
 
-export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+/** `stopping` is Podman's: told to stop, and not ended yet. Docker shows that nowhere. */
+export type ContainerStatus =
+  | 'created'
+  | 'running'
+  | 'paused'
+  | 'stopping'
+  | 'restarting'
+  | 'removing'
+  | 'exited'
+  | 'dead';
 
 /** `none` = the image and the container state no HEALTHCHECK. */
 export type Health = 'none' | 'starting' | 'healthy' | 'unhealthy';
@@ -53,9 +62,9 @@ export interface NetworkState {
 
 /** Docker's side of the world, complete: what is missing is gone. */
 export interface DockerView {
-  /** Labelled containers that run or are paused. */
+  /** Labelled containers that run or are paused, and have done so for `--min-uptime`. */
   readonly containers: readonly ContainerState[];
-  /** Those not labelled whose network one of these uses, and theirs in turn ({@link networkOwnersOf}). */
+  /** Others that run, above all those whose network one of these uses, and theirs in turn ({@link networkOwnersOf}). */
   readonly others: readonly ContainerState[];
   /** Ids of those that have been told to stop. */
   readonly draining: ReadonlySet<string>;
@@ -87,12 +96,24 @@ export type DockerEvent =
 
 /** Docker, as far as the agent asks it anything. Every call rejects when its signal aborts. */
 export interface Engine {
-  /** Resolves when Docker has accepted the subscription; the events end by an error or by the end of the stream. */
-  subscribe(since: number | undefined, signal: AbortSignal): Promise<AsyncIterable<DockerEvent>>;
+  /**
+   * Resolves when Docker has accepted the subscription; the events end by an error or by the end of the stream.
+   *
+   * @param since Docker's time from which on events are wanted, as far as it remembers them
+   */
+  subscribe(since: number, signal: AbortSignal): Promise<AsyncIterable<DockerEvent>>;
+  /** What Docker remembers of a time gone by, at once, and what its clock says now, exact to the second before. */
+  recall(since: number, until: number, signal: AbortSignal): Promise<Recollection>;
   /** Ids and labels of the containers that run or are paused. */
   list(signal: AbortSignal): Promise<readonly Pick<ContainerState, 'id' | 'labels'>[]>;
   /** Undefined if there is no such container. */
   inspect(id: string, signal: AbortSignal): Promise<ContainerState | undefined>;
   /** Those of these networks that exist. */
   networks(names: readonly string[], signal: AbortSignal): Promise<readonly NetworkState[]>;
+}
+
+export interface Recollection {
+  readonly events: readonly DockerEvent[];
+  /** Milliseconds since 1970, by Docker's clock. */
+  readonly now: number;
 }

@@ -2,6 +2,7 @@
 import { type AllowedFrontend } from './allowed-frontends.js';
 import { type BackendDecision, type BackendOptions, decideBackend, isLive } from './backends.js';
 import type { ContainerState, DockerView } from './container.js';
+import { hidesSignals } from './events.js';
 import type { LabelProblem } from './findings.js';
 import { decideFrontends, type FrontendDecision, type FrontendRequest } from './frontends.js';
 import { requestedServices } from './labels.js';
@@ -23,6 +24,13 @@ export interface ContainerDecision {
   /** Of the labels themselves; those of a service are with its decisions. */
   readonly problems: readonly LabelProblem[];
 }
+
+const HIDDEN_SIGNALS: LabelProblem = {
+  label: 'signal',
+  message:
+    "docker's kill events show this label instead of the signal that was sent, so the container is not drained before " +
+    'it stops; expected a label of another name',
+};
 
 /** In the order of the view's containers. */
 export function decide(view: Omit<DockerView, 'networks'>, options: DecisionOptions): readonly ContainerDecision[] {
@@ -50,6 +58,6 @@ export function decide(view: Omit<DockerView, 'networks'>, options: DecisionOpti
         ...(frontend === undefined ? {} : { frontend }),
       };
     }),
-    problems,
+    problems: hidesSignals(container.labels) ? [...problems, HIDDEN_SIGNALS] : problems,
   }));
 }

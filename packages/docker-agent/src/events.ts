@@ -1,4 +1,5 @@
 import type { ContainerState, DockerEvent } from './container.js';
+import type { Labels } from './label-settings.js';
 import { isLabelled } from './labels.js';
 import { SIGKILL } from './signals.js';
 
@@ -9,20 +10,32 @@ export type Trigger =
   | { readonly type: 'networks' };
 
 /**
- * @param known whether the container with this id is among ours: events of networks name the container but not
- *   its labels. One that is not known yet will be, when it starts.
+ * @param concerns whether the container with this id is known to matter: events of networks name the container but not
+ *   its labels, and who lends its network to one of ours may have none. One that is not known yet will be, when it starts.
  */
-export function triggerOf(event: DockerEvent, known: (id: string) => boolean): Trigger | undefined {
+export function triggerOf(event: DockerEvent, concerns: (id: string) => boolean): Trigger | undefined {
   if (event.type === 'network') {
-    if (event.action === 'create' || event.action === 'destroy') return { type: 'networks' };
+    if (event.action !== 'connect' && event.action !== 'disconnect') return { type: 'networks' };
     const { container } = event;
-    return container !== undefined && known(container) ? { type: 'inspect', id: container } : undefined;
+    return container !== undefined && concerns(container) ? { type: 'inspect', id: container } : undefined;
   }
-  if (!isLabelled(event.labels)) return undefined;
-  if (event.action !== 'kill') return { type: 'inspect', id: event.id };
-  if (event.signal === undefined) return undefined;
+  // What was only created does not run.
+  if (event.action === 'create') return undefined;
+  if (!isLabelled(event.labels) && !concerns(event.id)) return undefined;
+  // Without a signal, as Podman tells it, an inspect has to say what became of the container.
+  if (event.action !== 'kill' || event.signal === undefined) return { type: 'inspect', id: event.id };
   return { type: 'kill', id: event.id, signal: event.signal, time: event.time };
 }
+
+/**
+ * Whether nobody can know which signals the container is sent: Docker tells an event's own attributes and the
+ * container's labels as one, and a label called `signal` takes the place of the kill's.
+ */
+export function hidesSignals(labels: Labels): boolean {
+  return labels['signal'] !== undefined;
+}
+
+type Killable = Pick<ContainerState, 'id' | 'labels' | 'stopSignal' | 'startedAt'>;
 
 /**
  * Which containers have been told to stop. Docker tells it once, by a `kill` event, and no inspect shows it; so
@@ -40,7 +53,9 @@ export class Kills {
   }
 
   /** Any other signal (HUP to reload, USR1 to rotate logs) is the container's own affair. */
-  draining({ id, stopSignal, startedAt }: Pick<ContainerState, 'id' | 'stopSignal' | 'startedAt'>): boolean {
+  draining({ id, labels, stopSignal, startedAt }: Killable): boolean {
+    // Rather not drained than at every reload of its configuration.
+    if (hidesSignals(labels)) return false;
     const signals = this.#sent.get(id);
     return [stopSignal, SIGKILL].some((signal) => (signals?.get(signal) ?? -Infinity) >= startedAt);
   }

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { checkName, parseAddress, type Family } from '@clusterf/model';
 import { defineCommand, type OptionsOf, UsageError } from '@clusterf/daemon';
 import { etcdFlags } from '@clusterf/store';
+import { endpointProblem } from './docker-endpoint.js';
 import { type AllowedFrontend, parseAllowedFrontend } from './allowed-frontends.js';
 import type { HostAddresses } from './host-addresses.js';
 import { HOST_GATEWAY } from './routes.js';
@@ -43,8 +44,7 @@ export const command = defineCommand({
     'docker-endpoint': {
       type: 'string',
       group: 'Docker',
-      check: (text) =>
-        /^(unix:\/\/\/|(tcp|https?):\/\/[^/])/.test(text) ? undefined : 'unix:///PATH or tcp://HOST:PORT',
+      check: endpointProblem,
       defaultText: 'DOCKER_HOST, else unix:///var/run/docker.sock',
       describe: 'where dockerd listens; TLS as DOCKER_TLS_VERIFY and DOCKER_CERT_PATH say',
     },
@@ -62,6 +62,12 @@ export const command = defineCommand({
       default: 8,
       group: 'Docker',
       describe: 'inspects under way at once',
+    },
+    'min-uptime': {
+      type: 'duration',
+      default: '0s',
+      group: 'Registration',
+      describe: 'how long a container has to have run since its last start to be registered, against crash loops',
     },
     'host-name': {
       type: 'string',

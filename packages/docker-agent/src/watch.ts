@@ -1,9 +1,13 @@
-import { isDeepStrictEqual } from 'node:util';
-import { Backoff, delay, toError, type Clock, type Logger } from '@clusterf/daemon';
-import type { ContainerState, DockerEvent, DockerView, Engine, NetworkState } from './container.js';
+import { type Clock, delay, type Logger, toError } from '@clusterf/daemon';
+import type { ContainerState, DockerEvent, DockerView, Engine, NetworkState, Recollection } from './container.js';
+import { doubt } from './doubt.js';
 import { Kills, triggerOf } from './events.js';
 import { Inspections } from './inspections.js';
 import { isLabelled } from './labels.js';
+import { LiveContainers } from './live-containers.js';
+import { Pace } from './pace.js';
+import { reconnect } from './reconnect.js';
+import { Uptimes } from './uptimes.js';
 
 export interface WatchOptions {
   readonly engine: Engine;
@@ -13,14 +17,22 @@ export interface WatchOptions {
   readonly resync: number;
   /** Inspects under way at once. */
   readonly parallel: number;
+  /** Milliseconds that a container has to have run before it is told of. */
+  readonly minUptime: number;
   /** Networks to report. */
   readonly networks: readonly string[];
   /** @param complete whether Docker has answered for all that it listed, as it has not if it is slow at first */
   readonly onView: (view: DockerView, complete: boolean) => void;
 }
 
-/** A socket that nobody answers costs nothing to try; what dies before Docker is heard again keeps its weight. */
-const RECONNECT = { initial: 100, max: 2_000 };
+/** Milliseconds; a container that was told to stop longer ago, before we were there, is taken for one that did not. */
+const FORMER_KILLS = 3_600_000;
+
+/** Milliseconds that events are asked for twice, since times lose precision on the way; repeats do no harm. */
+const OVERLAP = 1_000;
+
+/** Milliseconds between two inspects of one container, however many events it has. */
+const INSPECT_REST = 100;
 
 /** Milliseconds until a failed inspect is tried again, while Docker otherwise answers. */
 const INSPECT_RETRY = 1_000;
@@ -31,7 +43,8 @@ const INSPECT_RETRY = 1_000;
  */
 const FIRST_TELLING = 2_000;
 
-const LIVE: ReadonlySet<string> = new Set(['running', 'paused']);
+/** Stands among the ids of containers, for the question about the networks. */
+const NETWORKS = 'networks';
 
 /**
  * Follows one Docker engine and tells every change of what it sees.
@@ -41,71 +54,85 @@ const LIVE: ReadonlySet<string> = new Set(['running', 'paused']);
  * - Nothing is told before the first listing is through, or has had its time.
  * - A container goes only when Docker, asked, says that it does not run: never because Docker did not answer,
  *   nor because a list, taken before it started, lacks it.
+ * - No more than half the time goes into telling: changes that arrive while the last was told are told together.
  */
 export class DockerWatch {
   readonly #options: WatchOptions;
-  readonly #containers = new Map<string, ContainerState>();
-  /** Listed, and not known yet. */
+  readonly #containers = new LiveContainers();
+  /** Asked for, and not answered for yet. */
   readonly #awaited = new Set<string>();
   readonly #kills = new Kills();
+  readonly #uptimes: Uptimes;
   #networks: readonly NetworkState[] = [];
-  /** Docker's time of the last event, to resume after. */
-  #since: number | undefined;
+  /** Docker's time of the newest event, to resume after. */
+  #heard: number | undefined;
+  /** What Docker's clock is ahead of ours. */
+  #clockLead = 0;
   #listed = false;
+  readonly #telling: Pace;
   /** What the receiver of views threw: not to be mistaken for a lost Docker. */
   #bug: Error | undefined;
+  #endSession: () => void = () => {};
 
   constructor(options: WatchOptions) {
     this.#options = options;
+    this.#uptimes = new Uptimes(options.minUptime);
+    this.#telling = new Pace({ clock: options.clock, act: () => this.#tell(), onError: () => this.#endSession() });
   }
 
   /** Lists and inspects once, without subscribing. @throws whatever Docker's failure was */
   async once(signal: AbortSignal): Promise<void> {
     const failures: Error[] = [];
     const inspections = this.#inspections(signal, (_id, error) => failures.push(error));
+    await this.#recall(0, 0, signal);
+    await this.#readNetworks(signal);
     const { inspected } = await this.#list(inspections, signal);
     await inspected;
     const [failure] = failures;
     if (failure !== undefined) throw failure;
     this.#listed = true;
-    this.#tell();
+    this.#telling.actNow();
+    this.#telling.stop();
   }
 
   /** Until the signal aborts; a lost Docker is waited for, with everything it told kept. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
-    const backoff = new Backoff(RECONNECT);
-    const onListed = () => {
-      if (backoff.failures > 0) log.info('docker answers again');
-      backoff.reset();
-    };
-    while (!signal.aborted) {
-      try {
-        await this.#session(signal, onListed);
-      } catch (thrown) {
-        if (this.#bug !== undefined) throw this.#bug;
-        if (signal.aborted) return;
-        const meanwhile = this.#listed ? 'registrations are kept' : 'nothing is registered until it answers';
-        // Once for each outage; its repetitions are for those who look closer.
-        const level = backoff.failures === 0 ? 'warn' : 'debug';
-        const retryInMs = Math.round(backoff.next());
-        log[level](`docker unavailable: ${meanwhile}`, { error: toError(thrown), retryInMs });
-        await delay(clock, retryInMs, signal);
-      }
+    try {
+      await reconnect(
+        {
+          clock,
+          log,
+          session: (onListed) => this.#session(signal, onListed),
+          meanwhile: () => (this.#listed ? 'registrations are kept' : 'nothing is registered until it answers'),
+          isFatal: () => this.#bug !== undefined,
+        },
+        signal,
+      );
+    } catch (thrown) {
+      throw this.#bug ?? thrown;
+    } finally {
+      this.#telling.stop();
     }
   }
 
   /** One event stream, from subscription to loss. */
   async #session(outer: AbortSignal, onListed: () => void): Promise<void> {
+    const { clock, engine } = this.#options;
     const over = new AbortController();
+    this.#endSession = () => over.abort();
     const signal = AbortSignal.any([outer, over.signal]);
     const inspections = this.#inspections(signal, (id, error) => void this.#retry(id, error, inspections, signal));
     try {
-      const events = await this.#options.engine.subscribe(this.#since, signal);
+      const { now: began } = await this.#recall(0, 0, signal);
+      const since = Math.min(this.#heard ?? began - FORMER_KILLS, began) - OVERLAP;
+      const events = await engine.subscribe(since, signal);
       await Promise.all([
         this.#follow(events, inspections, signal),
         this.#listAgainAndAgain(inspections, signal, onListed),
+        doubt({ clock, began, heard: () => this.#heard, recall: (...times) => this.#recall(...times, signal) }, signal),
       ]);
+      if (this.#bug !== undefined) throw this.#bug;
     } finally {
       over.abort();
     }
@@ -113,18 +140,19 @@ export class DockerWatch {
 
   async #follow(events: AsyncIterable<DockerEvent>, inspections: Inspections, signal: AbortSignal): Promise<void> {
     for await (const event of events) {
-      this.#since = event.time;
-      const trigger = triggerOf(event, (id) => this.#containers.has(id));
+      if (signal.aborted) return;
+      this.#heard = Math.max(event.time, this.#heard ?? event.time);
+      const trigger = triggerOf(event, (id) => this.#containers.concerns(id));
       switch (trigger?.type) {
         case 'kill':
           this.#kills.record(trigger.id, trigger.signal, trigger.time);
-          this.#tell();
+          this.#changed();
           break;
         case 'inspect':
-          void inspections.request(trigger.id);
+          void this.#inspect([trigger.id], inspections);
           break;
         case 'networks':
-          await this.#readNetworks(signal);
+          void inspections.request(NETWORKS);
           break;
         case undefined:
           break;
@@ -136,34 +164,53 @@ export class DockerWatch {
   async #listAgainAndAgain(inspections: Inspections, signal: AbortSignal, onListed: () => void): Promise<void> {
     const { clock, resync } = this.#options;
     while (!signal.aborted) {
+      await this.#readNetworks(signal);
       const { inspected } = await this.#list(inspections, signal);
       await Promise.race([inspected, delay(clock, FIRST_TELLING, signal)]);
       signal.throwIfAborted();
       this.#listed = true;
-      this.#tell();
+      this.#changed();
       onListed();
       await inspected;
       await delay(clock, resync, signal);
     }
   }
 
+  async #recall(since: number, until: number, signal: AbortSignal): Promise<Recollection> {
+    const { engine, clock } = this.#options;
+    const recollection = await engine.recall(since, until, signal);
+    this.#clockLead = recollection.now - clock.now();
+    return recollection;
+  }
+
   /** Resolves when Docker has listed; `inspected` does when all that it listed have been asked for. */
-  async #list(inspections: Inspections, signal: AbortSignal): Promise<{ readonly inspected: Promise<unknown> }> {
+  async #list(inspections: Inspections, signal: AbortSignal): Promise<{ readonly inspected: Promise<void> }> {
     const listed = await this.#options.engine.list(signal);
     const ours = listed.filter(({ labels }) => isLabelled(labels)).map(({ id }) => id);
-    await this.#readNetworks(signal);
     // Those known but not listed are asked for by name as well: the answer, not the gap, says that they are gone.
-    const ids = new Set([...ours, ...this.#containers.keys()]);
+    const known = [...this.#containers].map(({ id }) => id);
     this.#awaited.clear();
     for (const id of ours) if (!this.#containers.has(id)) this.#awaited.add(id);
-    return { inspected: Promise.all([...ids].map((id) => inspections.request(id))) };
+    return { inspected: this.#inspect(new Set([...ours, ...known, ...this.#containers.owners]), inspections) };
+  }
+
+  /** These, and whoever lends them a network, and so on. */
+  async #inspect(ids: Iterable<string>, inspections: Inspections): Promise<void> {
+    const asked = new Set<string>();
+    for (let next = [...ids]; next.length > 0; ) {
+      for (const id of next) asked.add(id);
+      await Promise.all(next.map((id) => inspections.request(id)));
+      const owners = next.map((id) => this.#containers.missingOwnerOf(id)).filter((id) => id !== undefined);
+      next = [...new Set(owners)].filter((id) => !asked.has(id));
+    }
   }
 
   #inspections(signal: AbortSignal, onFailure: (id: string, error: Error) => void): Inspections {
-    const { engine, parallel } = this.#options;
+    const { engine, parallel, clock } = this.#options;
     const inspect = async (id: string) => {
       let state: ContainerState | undefined;
       try {
+        if (id === NETWORKS) return await this.#readNetworks(signal);
         state = await engine.inspect(id, signal);
       } catch (thrown) {
         if (!signal.aborted) onFailure(id, toError(thrown));
@@ -171,43 +218,63 @@ export class DockerWatch {
       }
       this.#update(id, state);
     };
-    return new Inspections({ parallel, inspect });
+    return new Inspections({ inspect, parallel, clock, rest: INSPECT_REST });
   }
 
   async #retry(id: string, error: Error, inspections: Inspections, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
-    log.warn('inspect failed, what is known of the container is kept', { id, error });
+    log.warn('docker did not say what became of something, what is known of it is kept', { about: id, error });
     await delay(clock, INSPECT_RETRY, signal);
-    if (!signal.aborted) await inspections.request(id);
+    if (!signal.aborted) await this.#inspect([id], inspections);
   }
 
   #update(id: string, state: ContainerState | undefined): void {
-    const before = this.#containers.get(id);
-    const isLastAwaited = this.#awaited.delete(id) && this.#awaited.size === 0;
-    if (state !== undefined && LIVE.has(state.status)) {
-      this.#containers.set(id, state);
-      if (!isDeepStrictEqual(before, state)) this.#tell();
-      return;
+    const { clock } = this.#options;
+    const changed = this.#containers.fold(id, state);
+    if (state !== undefined && this.#containers.has(id)) {
+      this.#uptimes.record(state, clock.now() + this.#clockLead, clock.now());
+    } else {
+      this.#uptimes.forget(id);
+      this.#kills.forget(id);
     }
-    this.#kills.forget(id);
-    if (this.#containers.delete(id) || isLastAwaited) this.#tell();
+    const wasAwaited = this.#awaited.delete(id);
+    const owner = this.#containers.missingOwnerOf(id);
+    if (owner !== undefined) this.#awaited.add(owner);
+    if (changed || (wasAwaited && this.#awaited.size === 0)) this.#changed();
   }
 
   async #readNetworks(signal: AbortSignal): Promise<void> {
     const { engine, networks } = this.#options;
     this.#networks = await engine.networks(networks, signal);
-    this.#tell();
+    this.#changed();
+  }
+
+  #changed(): void {
+    if (!this.#listed) return;
+    try {
+      this.#telling.changed();
+    } catch {
+      this.#endSession();
+    }
   }
 
   #tell(): void {
-    if (!this.#listed) return;
-    const containers = [...this.#containers.values()];
-    const draining = new Set(containers.filter((container) => this.#kills.draining(container)).map(({ id }) => id));
+    const { clock, onView } = this.#options;
+    const began = clock.now();
+    const told: ContainerState[] = [];
+    const others: ContainerState[] = [];
+    for (const container of this.#containers) {
+      const isToBeTold = isLabelled(container.labels) && this.#uptimes.isGrownUp(container, began);
+      (isToBeTold ? told : others).push(container);
+    }
+    const draining = new Set(told.filter((container) => this.#kills.draining(container)).map(({ id }) => id));
     try {
-      this.#options.onView({ containers, others: [], draining, networks: this.#networks }, this.#awaited.size === 0);
+      onView({ containers: told, others, draining, networks: this.#networks }, this.#awaited.size === 0);
     } catch (thrown) {
       this.#bug = toError(thrown);
       throw this.#bug;
     }
+    const nextGrownUp = this.#uptimes.untilNext(clock.now());
+    if (nextGrownUp !== undefined) this.#telling.actIn(nextGrownUp);
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { array, assert, constantFrom, integer, property, record, shuffledSubarray } from 'fast-check';
 import type { DockerEvent } from '../src/container.js';
-import { Kills, triggerOf } from '../src/events.js';
+import { hidesSignals, Kills, triggerOf } from '../src/events.js';
 
 const TERM = 15;
 const KILL = 9;
@@ -29,6 +29,19 @@ describe('what an event causes', () => {
     });
   });
 
+  test('kill without its signal, as Podman tells it: an inspect', () => {
+    expect(triggerOf(containerEvent('kill'), nobody)).toEqual({ type: 'inspect', id: 'c1' });
+  });
+
+  test('create: nothing, for it does not run', () => {
+    expect(triggerOf(containerEvent('create'), nobody)).toBeUndefined();
+  });
+
+  test('anything about a container whose network one of ours uses: an inspect', () => {
+    const event = containerEvent('die', { labels: { name: 'x' } });
+    expect(triggerOf(event, (id) => id === 'c1')).toEqual({ type: 'inspect', id: 'c1' });
+  });
+
   test('anything about a container without our labels: nothing', () => {
     for (const action of ['start', 'kill', 'die']) {
       expect(triggerOf(containerEvent(action, { labels: { name: 'x' }, signal: TERM }), nobody)).toBeUndefined();
@@ -47,7 +60,7 @@ describe('what an event causes', () => {
 });
 
 describe('Kills', () => {
-  const container = { id: 'c1', stopSignal: TERM, startedAt: 100 };
+  const container = { id: 'c1', labels, stopSignal: TERM, startedAt: 100 };
 
   test.each([
     ['its stop signal after its start', TERM, 150, TERM, true],
@@ -61,6 +74,14 @@ describe('Kills', () => {
     kills.record('c1', signal, time);
     expect(kills.draining({ ...container, stopSignal })).toBe(draining);
     expect(kills.draining({ ...container, stopSignal, id: 'c2' })).toBe(false);
+  });
+
+  test('none counts for a container whose label hides which it was', () => {
+    const hiding = { ...labels, signal: '15' };
+    const kills = new Kills();
+    kills.record('c1', TERM, 150);
+    expect(kills.draining({ ...container, labels: hiding })).toBe(false);
+    expect([hidesSignals(hiding), hidesSignals(labels)]).toEqual([true, false]);
   });
 
   test('a HUP after the stop signal does not make it forget', () => {

@@ -1,14 +1,17 @@
 import { expect, test } from '@jest/globals';
 import { array, assert, asyncProperty, nat } from 'fast-check';
-import { settled } from '../../daemon/test/manual-clock.js';
+import { ManualClock } from '../../daemon/test/manual-clock.js';
 import { Inspections } from '../src/inspections.js';
 
 /** Inspects that end when the test says so. */
-function scene(parallel: number) {
+function scene(parallel: number, rest = 0) {
+  const clock = new ManualClock();
   const started: string[] = [];
   const underWay = new Map<string, () => void>();
   const inspections = new Inspections({
     parallel,
+    clock,
+    rest,
     inspect: (id) => {
       expect(underWay.has(id)).toBe(false);
       started.push(id);
@@ -16,6 +19,7 @@ function scene(parallel: number) {
     },
   });
   return {
+    clock,
     inspections,
     started,
     underWay,
@@ -23,7 +27,7 @@ function scene(parallel: number) {
       const end = underWay.get(id);
       underWay.delete(id);
       end?.();
-      await settled();
+      await clock.advance(0);
     },
   };
 }
@@ -52,6 +56,18 @@ test('a request during an inspect causes one more: the answer under way may be o
   await finish('a');
   await second;
   expect(started).toHaveLength(2);
+});
+
+test('between two inspects of one container there is a rest; of others there is none', async () => {
+  const { clock, inspections, started, finish } = scene(8, 100);
+  void inspections.request('a');
+  void inspections.request('a');
+  await finish('a');
+  void inspections.request('b');
+  await clock.advance(99);
+  expect(started).toEqual(['a', 'b']);
+  await clock.advance(1);
+  expect(started).toEqual(['a', 'b', 'a']);
 });
 
 test('no more than the limit are under way, and all come to their turn', async () => {

@@ -39,7 +39,7 @@ export class Observer implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
-  constructor(endpoint: string, options: Partial<RegistrationOptions> = {}) {
+  constructor(endpoint: string, options: Partial<RegistrationOptions> & { readonly minUptime?: number } = {}) {
     const engine = connectDocker(endpoint, {});
     const counting: Engine = {
       ...engine,
@@ -55,6 +55,7 @@ export class Observer implements AsyncDisposable {
       log: createLogger({ level: 'error', format: 'json', stream: new Writable({ write: (_c, _e, done) => done() }) }),
       resync: 60_000,
       parallel: 8,
+      minUptime: options.minUptime ?? 0,
       networks: settings.routeNetworks,
       onView: (view) => {
         this.registered = registrations(view, settings);

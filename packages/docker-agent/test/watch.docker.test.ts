@@ -196,7 +196,7 @@ describe('what else changes', () => {
     const id = await run('connected', '--label', 'clusterf.backend.network=back');
     await until(
       'the missing network is a problem',
-      () => observer.registered?.problems.some(({ key }) => key === 'connected backend.network'),
+      () => observer.registered?.problems.some(({ key }) => key === 'connected clusterf.backend.network'),
       PATIENCE,
     );
     expect(observer.backend('connected')).toBeUndefined();

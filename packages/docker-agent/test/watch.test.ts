@@ -1,8 +1,8 @@
-import { createLogger } from '@clusterf/daemon';
+import { createLogger, toError } from '@clusterf/daemon';
 import { describe, expect, test } from '@jest/globals';
 import { Writable } from 'node:stream';
 import { ManualClock, settled } from '../../daemon/test/manual-clock.js';
-import type { ContainerState, DockerEvent, DockerView, Engine } from '../src/container.js';
+import type { ContainerState, DockerEvent, DockerView, Engine, Recollection } from '../src/container.js';
 import { DockerWatch } from '../src/watch.js';
 import { container } from './observer.js';
 
@@ -18,9 +18,17 @@ class FaultyDocker implements Engine {
   readonly unlisted = new Set<string>();
   listFails = false;
   subscriptions = 0;
+  /** Docker's clock; it stands still but for what a test does to it. */
+  now = 1_000_000;
+  /** What it remembers besides, and a deaf stream does not tell. */
+  readonly remembered: DockerEvent[] = [];
   #next: ((event: DockerEvent) => void) | undefined;
 
-  async subscribe(_since: number | undefined, signal: AbortSignal): Promise<AsyncIterable<DockerEvent>> {
+  async recall(since: number, until: number): Promise<Recollection> {
+    return { events: this.remembered.filter(({ time }) => time >= since && time <= until), now: this.now };
+  }
+
+  async subscribe(_since: number, signal: AbortSignal): Promise<AsyncIterable<DockerEvent>> {
     this.subscriptions += 1;
     return this.#events(signal);
   }
@@ -57,7 +65,7 @@ class FaultyDocker implements Engine {
   }
 }
 
-function scene(onView: (view: DockerView) => void = () => {}) {
+function scene(onView: (view: DockerView, complete: boolean) => void = () => {}, minUptime = 0) {
   const docker = new FaultyDocker();
   const clock = new ManualClock();
   const stop = new AbortController();
@@ -68,10 +76,11 @@ function scene(onView: (view: DockerView) => void = () => {}) {
     log: createLogger({ level: 'error', format: 'json', stream: new Writable() }),
     resync: 60_000,
     parallel: 2,
+    minUptime,
     networks: [],
-    onView: (view) => {
+    onView: (view, complete) => {
       views.push(view.containers.map(({ id }) => id));
-      onView(view);
+      onView(view, complete);
     },
   });
   return { docker, clock, stop, views, watch };
@@ -145,6 +154,188 @@ describe('faults of Docker', () => {
   });
 });
 
+describe('a stream that went deaf', () => {
+  const event = { type: 'container', action: 'die', id: 'a', labels: container().labels } as const;
+
+  test('is noticed within seconds by what Docker remembers, and left for a new one', async () => {
+    const { docker, clock, stop, views, watch } = scene();
+    docker.containers.set('a', up('a')).set('b', up('b'));
+    const running = watch.run(stop.signal);
+    await clock.advance(7_000);
+    expect(docker.subscriptions).toBe(1);
+
+    docker.now += 2_000;
+    docker.remembered.push({ ...event, time: docker.now });
+    docker.containers.delete('a');
+    docker.now += 8_000;
+    await clock.advance(11_000);
+    expect(docker.subscriptions).toBe(2);
+    expect(views.at(-1)).toEqual(['b']);
+    stop.abort();
+    await running;
+  });
+
+  test('is none where the stream told it, be it only now', async () => {
+    const { docker, clock, stop, watch } = scene();
+    docker.containers.set('a', up('a'));
+    const running = watch.run(stop.signal);
+    for (let second = 0; second < 30; second += 1) {
+      docker.now += 1_000;
+      const told = { ...event, action: 'rename', time: docker.now };
+      docker.remembered.push(told);
+      await clock.advance(1_000);
+      await docker.emit(told);
+    }
+    expect(docker.subscriptions).toBe(1);
+    stop.abort();
+    await running;
+  });
+});
+
+describe('--min-uptime', () => {
+  test('a container that runs for less is told when it has run for long enough, by Docker’s clock', async () => {
+    const { docker, clock, stop, views, watch } = scene(undefined, 10_000);
+    docker.containers.set('old', up('old', { startedAt: docker.now - 10_000 }));
+    docker.containers.set('new', up('new', { startedAt: docker.now - 4_000 }));
+    const running = watch.run(stop.signal);
+    await clock.advance(5_999);
+    expect(views.at(-1)).toEqual(['old']);
+    await clock.advance(1);
+    expect(views.at(-1)).toEqual(['old', 'new']);
+    stop.abort();
+    await running;
+  });
+
+  test('one that crashes again and again before is never told', async () => {
+    const { docker, clock, stop, views, watch } = scene(undefined, 10_000);
+    const running = watch.run(stop.signal);
+    for (let start = 0; start < 10; start += 1) {
+      docker.containers.set('a', up('a', { startedAt: docker.now }));
+      await docker.emit({ type: 'container', action: 'start', id: 'a', labels: container().labels, time: docker.now });
+      await clock.advance(9_000);
+      docker.now += 9_000;
+      docker.containers.delete('a');
+      await docker.emit({ type: 'container', action: 'die', id: 'a', labels: container().labels, time: docker.now });
+      await clock.advance(1_000);
+      docker.now += 1_000;
+    }
+    expect(new Set(views.flat())).toEqual(new Set());
+    stop.abort();
+    await running;
+  });
+
+  test('a jump of Docker’s clock takes nothing back', async () => {
+    const { docker, clock, stop, views, watch } = scene(undefined, 10_000);
+    docker.containers.set('a', up('a', { startedAt: docker.now - 60_000 }));
+    const running = watch.run(stop.signal);
+    await clock.advance(10_000);
+    docker.now -= 3_600_000;
+    await clock.advance(120_000);
+    expect(views.at(-1)).toEqual(['a']);
+    // Nor does one that starts before such a jump wait for the clock to catch up.
+    docker.containers.set('b', up('b', { startedAt: docker.now + 3_600_000 }));
+    await clock.advance(60_000);
+    await clock.advance(10_000);
+    expect(views.at(-1)).toEqual(['a', 'b']);
+    stop.abort();
+    await running;
+  });
+});
+
+describe('a container that uses another’s network', () => {
+  const sharer = up('sharer', { networkMode: 'container:owner' });
+  const owner = up('owner', { labels: {} });
+
+  test('has that one told along, labelled or not, and is not told before', async () => {
+    const others: string[][] = [];
+    const { docker, clock, stop, views, watch } = scene((view) => others.push(view.others.map(({ id }) => id)));
+    docker.containers.set('sharer', sharer).set('owner', owner);
+    docker.unlisted.add('owner');
+    const running = watch.run(stop.signal);
+    await settled();
+    expect({ views, others }).toEqual({ views: [['sharer']], others: [['owner']] });
+
+    // What happens to it is heard of, though it has no labels.
+    docker.containers.delete('owner');
+    await docker.emit({ type: 'container', action: 'die', id: 'owner', labels: {}, time: 5 });
+    await clock.advance(1_000);
+    expect(others.at(-1)).toEqual([]);
+    docker.containers.set('owner', owner);
+    await docker.emit({ type: 'container', action: 'start', id: 'owner', labels: {}, time: 6 });
+    await clock.advance(1_000);
+    expect(others.at(-1)).toEqual(['owner']);
+    stop.abort();
+    await running;
+  });
+});
+
+describe('what is told is complete', () => {
+  test('when Docker has answered for all that it listed, and not before', async () => {
+    const told: boolean[] = [];
+    const { docker, clock, stop, watch } = scene((_view, complete) => told.push(complete));
+    docker.containers.set('a', up('a')).set('b', new Error('inspect failed'));
+    const running = watch.run(stop.signal);
+    await settled();
+    expect(told).toEqual([false]);
+    docker.containers.delete('b');
+    await clock.advance(1_000);
+    expect(told).toEqual([false, true]);
+    stop.abort();
+    await running;
+  });
+});
+
+test('dockerd begins health checks anew when it is restarted: a container that was healthy stays so', async () => {
+  const health: string[] = [];
+  const { docker, clock, stop, watch } = scene(({ containers }) =>
+    health.push(containers.map((each) => each.health).join()),
+  );
+  const running = watch.run(stop.signal);
+  for (const overrides of [
+    { health: 'starting' },
+    { health: 'healthy' },
+    { health: 'starting' },
+    { health: 'unhealthy' },
+    { health: 'starting' },
+    { health: 'healthy' },
+    { health: 'starting', startedAt: 2_000 },
+  ] as const) {
+    docker.containers.set('a', up('a', overrides));
+    await docker.emit({ type: 'container', action: 'health_status', id: 'a', labels: container().labels, time: 5 });
+    await clock.advance(1_000);
+  }
+  expect(health).toEqual(['starting', 'healthy', 'unhealthy', 'starting', 'healthy', 'starting']);
+  stop.abort();
+  await running;
+});
+
+test('a thousand events of one container cause some inspects a second, the last of them after the last event', async () => {
+  const names: string[] = [];
+  const { docker, clock, stop, watch } = scene(({ containers }) =>
+    names.push(containers.map(({ name }) => name).join()),
+  );
+  docker.containers.set('a', up('a'));
+  const inspect = docker.inspect.bind(docker);
+  let inspects = 0;
+  docker.inspect = (...args) => {
+    inspects += 1;
+    return inspect(...args);
+  };
+  const running = watch.run(stop.signal);
+  await clock.advance(1_000);
+  inspects = 0;
+  for (let number = 1; number <= 1_000; number += 1) {
+    docker.containers.set('a', up('a', { name: `name-${number}` }));
+    await docker.emit({ type: 'container', action: 'rename', id: 'a', labels: container().labels, time: number });
+    await clock.advance(1);
+  }
+  await clock.advance(100);
+  expect(inspects).toBeLessThanOrEqual(12);
+  expect(names.at(-1)).toBe('name-1000');
+  stop.abort();
+  await running;
+});
+
 test('a kill is told without an inspect, even where an inspect would hang', async () => {
   const drained: string[][] = [];
   const { docker, stop, watch } = scene(({ draining }) => drained.push([...draining]));
@@ -165,6 +356,22 @@ test('once: everything is told once; a container that cannot be inspected is a f
   expect(views).toEqual([['a', 'b']]);
   docker.containers.set('b', new Error('inspect failed'));
   await expect(watch.once(stop.signal)).rejects.toThrow('inspect failed');
+});
+
+test('a bug in what receives the views, later on, ends the watch too', async () => {
+  let broken = false;
+  const { docker, clock, stop, watch } = scene(() => {
+    if (broken) throw new TypeError('a bug');
+  });
+  docker.containers.set('a', up('a'));
+  const running = watch.run(stop.signal).catch(toError);
+  await settled();
+  broken = true;
+  docker.containers.set('a', up('a', { name: 'new' }));
+  await docker.emit({ type: 'container', action: 'rename', id: 'a', labels: container().labels, time: 5 });
+  await clock.advance(100);
+  expect(await running).toEqual(new TypeError('a bug'));
+  expect(docker.subscriptions).toBe(1);
 });
 
 test('a bug in what receives the views ends the watch: it is no lost Docker', async () => {

@@ -1,0 +1,114 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import http, { type RequestListener, type Server } from 'node:http';
+import { EventEmitter, once } from 'node:events';
+import { toError } from '@clusterf/daemon';
+import { listen } from '../../../test/fixtures/listen.js';
+import { parseEndpoint } from '../src/docker-endpoint.js';
+import { DockerRequests } from '../src/docker-requests.js';
+
+let server: Server | undefined;
+
+afterEach(async () => {
+  server?.closeAllConnections();
+  const closed = server && once(server, 'close');
+  server?.close();
+  await closed;
+});
+
+/** Requests to a server that answers like this. */
+async function answeredBy(listener: RequestListener): Promise<DockerRequests> {
+  server = http.createServer(listener);
+  return new DockerRequests(parseEndpoint(`tcp://127.0.0.1:${await listen(server)}`, {}));
+}
+
+function patient(): AbortSignal {
+  return new AbortController().signal;
+}
+
+describe('an answer', () => {
+  test('is read, with the time at which it was given', async () => {
+    const docker = await answeredBy((_request, response) => {
+      response.setHeader('date', 'Sun, 22 Nov 2026 01:26:06 GMT');
+      response.end('{"grüße":[1]}');
+    });
+    expect(await docker.readJson('/x', patient())).toEqual({ grüße: [1] });
+    expect(await docker.read('/x', patient())).toEqual({
+      text: '{"grüße":[1]}',
+      date: Date.UTC(2026, 10, 22, 1, 26, 6),
+    });
+  });
+
+  test('of another status is an error with Docker’s own words, or a proxy’s', async () => {
+    const docker = await answeredBy(({ url }, response) => {
+      response.writeHead(url === '/docker?x=1' ? 404 : 403);
+      response.end(url === '/docker?x=1' ? '{"message":"No such container: x"}' : '<h1>Forbidden</h1>');
+    });
+    await expect(docker.read('/docker?x=1', patient())).rejects.toMatchObject({
+      status: 404,
+      message: 'docker answers 404 to GET /docker: No such container: x',
+    });
+    await expect(docker.read('/other', patient())).rejects.toThrow('403 to GET /other: <h1>Forbidden</h1>');
+  });
+
+  test.each([
+    ['with a length', { 'content-length': 1_000 }],
+    ['in chunks', {}],
+  ])('that is cut in the middle, %s, is a failure at once', async (_title, headers) => {
+    const docker = await answeredBy((_request, response) => {
+      response.writeHead(200, headers);
+      response.write('[1,2,', () => response.socket?.destroy());
+    });
+    await expect(docker.readJson('/x', patient())).rejects.toThrow('aborted');
+  });
+
+  test('that is no JSON is a failure that does not repeat it', async () => {
+    const docker = await answeredBy((_request, response) => void response.end('"secret":"hunter2"}'));
+    await expect(docker.readJson('/x?y', patient())).rejects.toThrow(
+      /^docker answers something else than JSON to GET \/x$/,
+    );
+  });
+});
+
+describe('a question', () => {
+  test.each([
+    ['before the answer', () => {}],
+    ['in its middle', (response: http.ServerResponse) => void response.write('[1,')],
+  ])('is given up by its signal, %s', async (_title, begin) => {
+    const asked = new EventEmitter();
+    const docker = await answeredBy((_request, response) => {
+      begin(response);
+      asked.emit('asked');
+    });
+    const over = new AbortController();
+    const [answer] = await Promise.all([
+      docker.read('/x', over.signal).catch(toError),
+      once(asked, 'asked').then(() => over.abort()),
+    ]);
+    expect(answer).toEqual(new Error('given up'));
+    await expect(docker.read('/x', over.signal)).rejects.toThrow('aborted');
+  });
+
+  test('is asked anew where the connection was kept and is closed just now', async () => {
+    let connections = 0;
+    const docker = await answeredBy((request, response) => {
+      if (request.url === '/second' && connections === 1) request.socket.resetAndDestroy();
+      else response.end('[]');
+    });
+    server?.on('connection', () => {
+      connections += 1;
+    });
+    await docker.read('/first', patient());
+    expect(await docker.readJson('/second', patient())).toEqual([]);
+    expect(connections).toBe(2);
+  });
+
+  test('is not asked anew where a new connection is closed', async () => {
+    let requests = 0;
+    const docker = await answeredBy((request) => {
+      requests += 1;
+      request.socket.resetAndDestroy();
+    });
+    await expect(docker.read('/x', patient())).rejects.toThrow('ECONNRESET');
+    expect(requests).toBe(1);
+  });
+});

@@ -1,5 +1,5 @@
 /** Which frontends this host's containers ask for, and which of them it publishes. */
-import { encodeFrontend, frontendKey } from '@clusterf/model';
+import { encodeFrontend, type Frontend, frontendKey } from '@clusterf/model';
 import { type AllowedFrontend, outside } from './allowed-frontends.js';
 import type { ContainerState } from './container.js';
 import type { Fact, LabelProblem } from './findings.js';
@@ -32,42 +32,45 @@ export function decideFrontends(
   requests: readonly FrontendRequest[],
   allowed: readonly AllowedFrontend[],
 ): readonly FrontendDecision[] {
-  const winners = new Map<string, FrontendRequest>();
-  for (const request of requests) {
-    if (refusalOf(request, allowed) !== undefined) continue;
-    const winner = winners.get(request.service);
-    if (winner === undefined || isBefore(request, winner)) winners.set(request.service, request);
+  const candidates = requests.map((request): Candidate => {
+    const { frontend } = request.requested;
+    return { request, value: encodeFrontend(frontend), refusal: refusalOf(frontend, allowed) };
+  });
+  const winners = new Map<string, Candidate>();
+  for (const candidate of candidates) {
+    const { service } = candidate.request;
+    if (candidate.refusal === undefined && isBefore(candidate, winners.get(service))) winners.set(service, candidate);
   }
-  return requests.map((request) => decide(request, winners.get(request.service), allowed));
+  return candidates.map((candidate) => decide(candidate, winners.get(candidate.request.service)));
 }
 
-function decide(
-  request: FrontendRequest,
-  winner: FrontendRequest | undefined,
-  allowed: readonly AllowedFrontend[],
-): FrontendDecision {
-  const { requested } = request;
-  const { facts } = requested;
+interface Candidate {
+  readonly request: FrontendRequest;
+  readonly value: string;
+  /** Why it is out of the question. */
+  readonly refusal: string | undefined;
+}
+
+function decide({ request, value, refusal }: Candidate, winner: Candidate | undefined): FrontendDecision {
+  const { facts } = request.requested;
   const key = frontendKey(request.service);
-  const refusal = refusalOf(request, allowed);
-  if (refusal !== undefined) return { key, refusal, facts, problems: [{ label: 'frontend', message: refusal }] };
-  const value = encodeFrontend(requested.frontend);
-  const published = encodeFrontend((winner ?? request).requested.frontend);
-  if (published === value) return { key, value, facts, problems: [] };
-  const other = `${published}, which ${winner?.container.name ?? ''} asks for and was created first`;
-  const message = `the frontend is ${other}; not ${value}`;
-  return { key, refusal: message, facts, problems: [{ label: 'frontend', message }] };
+  const refuse = (message: string) => ({ key, refusal: message, facts, problems: [{ label: 'frontend', message }] });
+  if (refusal !== undefined) return refuse(refusal);
+  if (winner === undefined || winner.value === value) return { key, value, facts, problems: [] };
+  const { name } = winner.request.container;
+  return refuse(`the frontend is ${winner.value}, which ${name} asks for and was created first; not ${value}`);
 }
 
 /** A frontend is published whole or not at all: part of it would be a service that nobody described. */
-function refusalOf({ requested }: FrontendRequest, allowed: readonly AllowedFrontend[]): string | undefined {
-  const forbidden = outside(requested.frontend, allowed);
+function refusalOf(frontend: Frontend, allowed: readonly AllowedFrontend[]): string | undefined {
+  const forbidden = outside(frontend, allowed);
   if (forbidden.length === 0) return undefined;
   const ranges = allowed.map(({ text }) => text).join(', ') || 'nothing';
   return `the frontend is not published, since ${forbidden.join(' and ')} is outside of what --allow-frontend allows: ${ranges}`;
 }
 
-function isBefore(a: FrontendRequest, b: FrontendRequest): boolean {
-  const [x, y] = [a.container, b.container];
+function isBefore(a: Candidate, b: Candidate | undefined): boolean {
+  if (b === undefined) return true;
+  const [x, y] = [a.request.container, b.request.container];
   return x.createdAt === y.createdAt ? x.id < y.id : x.createdAt < y.createdAt;
 }

@@ -24,10 +24,21 @@ export function isLabelled(labels: Labels): boolean {
   return PREFIXES.some((prefix) => labels[`${prefix}service`] !== undefined);
 }
 
+/** A container's labels never change, and are asked about at every event of every other container. */
+const read = new WeakMap<Labels, Requested>();
+
 /**
  * Reads the labels. A bad one is a problem and no more: every other label and service is as if it were not there.
  */
 export function requestedServices(labels: Labels): Requested {
+  const before = read.get(labels);
+  if (before !== undefined) return before;
+  const requested = readLabels(labels);
+  read.set(labels, requested);
+  return requested;
+}
+
+function readLabels(labels: Labels): Requested {
   const problems: LabelProblem[] = [...unknownLabels(labels)];
   const services: RequestedService[] = [];
   const named = find(labels, 'service');

@@ -1,6 +1,11 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { decodeFrontend, encodeFrontend } from '@clusterf/model';
 import { assert, constantFrom, dictionary, oneof, property, string } from 'fast-check';
+import { projectRoot } from '../../../test/lab/project.js';
+import { BACKEND_FIELDS } from '../src/backend-labels.js';
+import { FRONTEND_FIELDS } from '../src/frontend-labels.js';
 import type { Labels } from '../src/label-settings.js';
 import { isLabelled, requestedServices } from '../src/labels.js';
 
@@ -222,7 +227,7 @@ test('every value says which label it comes from', () => {
   ]);
 });
 
-const name = constantFrom(
+const anyLabel = constantFrom(
   'clusterf.service',
   ...['clusterf.', 'net.qmsk.clusterf.'].flatMap((prefix) =>
     [
@@ -243,11 +248,11 @@ const name = constantFrom(
   'clusterf.',
   'clusterf.backend',
 );
-const value = oneof(string(), constantFrom('80', '0', '99999', '10.107.0.1', 'fd00::1', 'true', '300/24', ' '));
+const anyValue = oneof(string(), constantFrom('80', '0', '99999', '10.107.0.1', 'fd00::1', 'true', '300/24', ' '));
 
 test('whatever the labels say, nothing throws, and what comes out is in range', () => {
   assert(
-    property(dictionary(name, value), (labels) => {
+    property(dictionary(anyLabel, anyValue), (labels) => {
       for (const { service, backend, frontend } of requestedServices({ 'clusterf.service': 'a b', ...labels })
         .services) {
         expect(service).toMatch(/^[^\s/]+$/);
@@ -263,4 +268,15 @@ test('whatever the labels say, nothing throws, and what comes out is in range', 
       }
     }),
   );
+});
+
+test('docs/labels.md names every label', async () => {
+  const documented = await readFile(join(projectRoot(), 'docs', 'labels.md'), 'utf8');
+  for (const [side, fields] of Object.entries({ backend: BACKEND_FIELDS, frontend: FRONTEND_FIELDS })) {
+    const rows = documented.split('\n').filter((line) => line.startsWith(`| \`clusterf.${side}[:<service>].`));
+    const named = rows.flatMap((row) =>
+      [...(row.split(' | ')[0] ?? '').matchAll(/\.([A-Za-z0-9]+)`/g)].map(([, name]) => name),
+    );
+    expect(named.toSorted()).toEqual(fields.toSorted());
+  }
 });

@@ -92,7 +92,11 @@ describe('a removed backend with a connection', () => {
     await site.remove(`services/web/backends/${going}`);
     await until('it drains', async () => (await table()).some((line) => line.endsWith(`${at(going)} -m -w 0`)));
     await conversation.goesOn();
-    expect(new Set(await whoAnswers(VIP, 80, 8))).toEqual(new Set([staying]));
+    // Of so many clients some fall on it: it keeps its place in the table that clients are looked up in.
+    for (let i = 1; i <= 60; i += 1) {
+      await using other = await Conversation.open(VIP, 80, `127.0.1.${i}`);
+      expect(other.from).toBe(staying);
+    }
     await conversation.close();
     await until('it is gone', async () => (await table()).length === 2);
   });

@@ -53,8 +53,11 @@ export class Conversation implements AsyncDisposable {
     });
   }
 
-  static async open(address: string, port: number): Promise<Conversation> {
-    const socket = connect(port, address).setEncoding('utf8').setNoDelay();
+  /** @param from the client's own address; the kernel's choice unless given */
+  static async open(host: string, port: number, from?: string): Promise<Conversation> {
+    const socket = connect({ host, port, ...(from !== undefined && { localAddress: from }) })
+      .setEncoding('utf8')
+      .setNoDelay();
     const [greeting] = await once(socket, 'data', { signal: AbortSignal.timeout(5000) });
     socket.on('error', () => undefined);
     return new Conversation(socket, String(greeting).trim());

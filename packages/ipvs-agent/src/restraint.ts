@@ -80,7 +80,7 @@ export class Restraint {
   }
 
   acknowledge(op: Op): void {
-    this.#drains.acknowledge(op, this.#clock.now());
+    this.#drains.acknowledge(op, () => this.#clock.now());
   }
 
   /** Counts connections where it is time to. @returns whether some destination has drained */

@@ -4,10 +4,10 @@ import type { Recollection } from './container.js';
 export interface DoubtOptions {
   readonly clock: Clock;
   readonly recall: (since: number, until: number) => Promise<Recollection>;
-  /** Docker's time when the stream began. */
+  /** Docker's time when the stream was asked for. */
   readonly began: number;
-  /** Docker's time of the newest event that the stream has brought, if any. */
-  readonly heard: () => number | undefined;
+  /** Docker's time of the newest event that streams have brought, or after which events were asked for. */
+  readonly heard: () => number;
 }
 
 /** Milliseconds between two doubts, and that an event may be under way. */
@@ -24,9 +24,8 @@ export async function doubt({ clock, recall, began, heard }: DoubtOptions, signa
   for (let before = began; ; ) {
     await delay(clock, INTERVAL, signal);
     if (signal.aborted) return;
-    const newest = () => Math.max(began, heard() ?? began);
-    const { events, now } = await recall(Math.min(newest(), before), before);
-    if (events.some(({ time }) => time > newest())) throw new Error('the event stream lacks what docker has told');
+    const { events, now } = await recall(Math.min(heard(), before), before);
+    if (events.some(({ time }) => time > heard())) throw new Error('the event stream lacks what docker has told');
     before = now;
   }
 }

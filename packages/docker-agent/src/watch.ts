@@ -125,12 +125,13 @@ export class DockerWatch {
     const inspections = this.#inspections(signal, (id, error) => void this.#retry(id, error, inspections, signal));
     try {
       const { now: began } = await this.#recall(0, 0, signal);
-      const since = Math.min(this.#heard ?? began - FORMER_KILLS, began) - OVERLAP;
-      const events = await engine.subscribe(since, signal);
+      this.#heard ??= began - FORMER_KILLS;
+      const heard = () => this.#heard ?? began;
+      const events = await engine.subscribe(Math.min(heard(), began) - OVERLAP, signal);
       await Promise.all([
         this.#follow(events, inspections, signal),
         this.#listAgainAndAgain(inspections, signal, onListed),
-        doubt({ clock, began, heard: () => this.#heard, recall: (...times) => this.#recall(...times, signal) }, signal),
+        doubt({ clock, began, heard, recall: (...times) => this.#recall(...times, signal) }, signal),
       ]);
       if (this.#bug !== undefined) throw this.#bug;
     } finally {

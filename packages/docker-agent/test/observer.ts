@@ -34,6 +34,8 @@ export interface Value {
 /** The agent's first half on a real Docker: what it would register at this moment. */
 export class Observer implements AsyncDisposable {
   registered: Registered | undefined;
+  /** All that it would have registered at any moment so far. */
+  readonly history: Registered[] = [];
   /** Ids of all inspects asked for, in order. */
   readonly inspected: string[] = [];
   readonly #stop = new AbortController();
@@ -59,14 +61,15 @@ export class Observer implements AsyncDisposable {
       networks: settings.routeNetworks,
       onView: (view) => {
         this.registered = registrations(view, settings);
+        this.history.push(this.registered);
       },
     });
     this.#running = watch.run(this.#stop.signal);
   }
 
   /** The backend of a service that has one at most. */
-  backend(service: string): Value | undefined {
-    for (const [path, value] of this.registered?.entries ?? []) {
+  backend(service: string, registered = this.registered): Value | undefined {
+    for (const [path, value] of registered?.entries ?? []) {
       const key = parseKey(path);
       if (key.kind !== 'backend' || key.service !== service) continue;
       const backend: Value = JSON.parse(value);
@@ -77,6 +80,12 @@ export class Observer implements AsyncDisposable {
 
   weight(service: string): number | undefined {
     return this.backend(service)?.weight;
+  }
+
+  /** Every weight that a service had so far, in order, without repetitions; undefined = was not registered. */
+  weights(service: string): (number | undefined)[] {
+    const all = this.history.map((registered) => this.backend(service, registered)?.weight);
+    return all.filter((weight, index) => index === 0 || weight !== all[index - 1]);
   }
 
   async listed(): Promise<void> {

@@ -175,6 +175,16 @@ describe('a stream that went deaf', () => {
     await running;
   });
 
+  test('is noticed where it never told anything too: of what was before it, it is to tell as well', async () => {
+    const { docker, clock, stop, watch } = scene();
+    docker.remembered.push({ ...event, time: docker.now - 60_000 });
+    const running = watch.run(stop.signal);
+    await clock.advance(6_000);
+    expect(docker.subscriptions).toBe(2);
+    stop.abort();
+    await running;
+  });
+
   test('is none where the stream told it, be it only now', async () => {
     const { docker, clock, stop, watch } = scene();
     docker.containers.set('a', up('a'));

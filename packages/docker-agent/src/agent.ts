@@ -6,25 +6,27 @@
  * Everything between Docker and the writer is computed anew from all that is known, at every change; the writer
  * compares with what it wrote and touches only what differs.
  */
-import { type Clock, delay, type Logger, ProblemLog } from '@clusterf/daemon';
-import { hostStatusKey, type Problem } from '@clusterf/model';
-import type { ClaimEntry, RegistrationEvent, Registrations } from '@clusterf/store';
-import type { DockerView, Engine } from './container.js';
+import { type Clock, delay, type Logger } from '@clusterf/daemon';
+import { hostStatusKey } from '@clusterf/model';
+import { type ClaimEntry, ClaimedError, type RegistrationEvent, type Registrations } from '@clusterf/store';
+import type { DockerView } from './container.js';
 import { endRegistrations, type EndingOptions } from './ending.js';
 import type { HostAddresses } from './host-addresses.js';
 import { hostStatus, type Run } from './host-status.js';
 import { logRegistrations } from './registration-log.js';
 import { type Registered, registrations, type RegistrationOptions } from './registrations.js';
+import type { Report } from './report.js';
 import { DockerWatch } from './watch.js';
 
 export interface AgentParts {
-  readonly engine: Engine;
   /** Opens what the registrations are written to; absent = nothing is written. */
   readonly open: ((claim: ClaimEntry, onEvent: (event: RegistrationEvent) => void) => Registrations) | undefined;
   /** Told all entries at every change. */
   readonly print: ((entries: ReadonlyMap<string, string>) => void) | undefined;
   /** The host's addresses as they are now, given what they were before. */
   readonly lookUp: (before: HostAddresses) => Promise<HostAddresses>;
+  /** Told what the agent does; has the engine that it asks. */
+  readonly report: Report;
   readonly clock: Clock;
   readonly log: Logger;
   readonly run: Run;
@@ -43,19 +45,16 @@ export interface AgentSettings extends Omit<RegistrationOptions, 'hostAddresses'
  * @throws {ClaimedError} if another agent, which is alive, registers under this host's name
  */
 export async function runAgent(parts: AgentParts, settings: AgentSettings, outer: AbortSignal): Promise<void> {
-  const { engine, open, print, lookUp, clock, log, run } = parts;
-  const problems = new ProblemLog(log);
+  const { open, print, lookUp, report, clock, log, run } = parts;
   let hostAddresses = await lookUp({});
   let registered: Registered = { entries: new Map(), shared: new Map(), problems: [] };
 
-  const report = (held: ReadonlyMap<string, string>) => {
-    problems.update([...registered.problems, ...inTheWay(held, registered.shared)]);
-  };
   const logEvent = logRegistrations(log);
   const writer = open?.({ path: hostStatusKey(settings.hostName), value: hostStatus(run) }, (event) => {
     logEvent(event);
-    if (event.type === 'held by another' || event.type === 'put key') report(writer?.state.held ?? new Map());
+    report.heard(event);
   });
+  if (writer !== undefined) report.writes(writer);
   const signal = writer === undefined ? outer : AbortSignal.any([outer, writer.refusal]);
 
   const onView = (view: DockerView, complete: boolean) => {
@@ -69,11 +68,11 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, outer
         problems: registered.problems.length,
       }),
     );
-    report(writer?.state.held ?? new Map());
+    report.viewed(view, registered, complete);
     print?.(new Map([...entries, ...shared]));
   };
   const watch = new DockerWatch({
-    engine,
+    engine: report.engine,
     clock,
     log,
     resync: settings.resync,
@@ -92,24 +91,18 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, outer
   };
 
   try {
-    if (settings.once) await registerOnce(watch, writer, signal);
+    if (settings.once) await registerOnce(watch, writer, outer);
     else await Promise.all([watch.run(signal), lookAgain()]);
     writer?.refusal.throwIfAborted();
   } catch (error) {
     // What fails is started again, and takes over where it was: no reason to remove anything.
     await writer?.close();
-    throw error;
+    if (!(settings.once && print !== undefined && error instanceof ClaimedError)) throw error;
+    // Who asks to see it beside the agent that registers it has seen it.
+    log.info('printed, and left to the agent that has this host name', { reason: error.message });
+    return;
   }
   if (writer !== undefined) await endRegistrations(writer, registered.shared, settings, { clock, log });
-}
-
-/** Keys that we would put, were they not somebody else's who has something else in mind. */
-function inTheWay(held: ReadonlyMap<string, string>, shared: ReadonlyMap<string, string>): readonly Problem[] {
-  return [...held].flatMap(([key, theirs]) => {
-    const ours = shared.get(key);
-    if (ours === undefined || ours === theirs) return [];
-    return [{ source: 'docker', key, message: `not published: somebody else has put ${theirs} there, not ${ours}` }];
-  });
 }
 
 async function registerOnce(watch: DockerWatch, writer: Registrations | undefined, signal: AbortSignal): Promise<void> {

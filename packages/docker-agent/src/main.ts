@@ -6,6 +6,7 @@ import type { Engine } from './container.js';
 import { connectDocker } from './docker.js';
 import { explainContainer } from './explain-container.js';
 import { explanationText } from './explain-text.js';
+import { Health } from './health.js';
 import { type HostAddresses, lookUpAddresses } from './host-addresses.js';
 import { allowedFrontends, command, dockerEndpoint, givenAddresses, hostName, type AgentOptions } from './options.js';
 
@@ -31,7 +32,11 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
     });
     const print = options.print ? printer((text) => process.stdout.write(text)) : undefined;
     const lookUp = (before: HostAddresses) => lookUpAddresses(given, before);
-    const parts = { engine, open: options.noop ? undefined : open, print, lookUp, clock: systemClock, log, run };
+    const clock = systemClock;
+    await using health = new Health(options, { engine, ending: signal, docker: endpoint, run, clock, log });
+    const { report } = health;
+    if (!options.once && !options.noop) health.show();
+    const parts = { open: options.noop ? undefined : open, print, lookUp, report, clock, log, run };
     await runAgent(parts, settings(options), signal);
   });
 }

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { checkName, parseAddress, type Family } from '@clusterf/model';
-import { defineCommand, type OptionsOf, UsageError } from '@clusterf/daemon';
+import { defineCommand, httpListenOption, type OptionsOf, UsageError } from '@clusterf/daemon';
 import { etcdFlags } from '@clusterf/store';
 import { endpointProblem } from './docker-endpoint.js';
 import { type AllowedFrontend, parseAllowedFrontend } from './allowed-frontends.js';
@@ -157,6 +157,7 @@ export const command = defineCommand({
       describe: 'say for this container, by name or id, why it is or is not a backend, and exit',
     },
     noop: { type: 'boolean', group: 'Running', describe: 'write nothing to the configuration tree' },
+    'http-listen': httpListenOption(9781),
   },
 });
 

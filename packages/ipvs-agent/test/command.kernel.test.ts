@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -140,7 +140,8 @@ describe('clusterf-ipvs', () => {
     await until('the first pass', async () => (await table()).length === 2);
     await until('it to be unloaded', async () => {
       await run('ipvsadm', ['-C']);
-      return await run('modprobe', ['-r', 'ip_vs_rr', 'ip_vs']).then(
+      const schedulers = (await readFile('/proc/modules', 'utf8')).match(/^ip_vs_\w+/gm) ?? [];
+      return await run('modprobe', ['-r', ...schedulers, 'ip_vs']).then(
         () => true,
         () => false,
       );

@@ -8,6 +8,7 @@ import { AddressesState, NO_ADDRESSES, VirtualAddresses } from './addresses/inde
 import { IpvsAgent } from './agent.js';
 import { Brake } from './brake.js';
 import { DrainState, Drains } from './drain.js';
+import { Grace } from './grace.js';
 import { Health } from './health.js';
 import { ipvsKernel } from './kernel.js';
 import { lockNamespace, namespaceName } from './lock.js';
@@ -19,6 +20,9 @@ import { StateFile } from './state-file.js';
 import { Surroundings } from './surroundings.js';
 import { STARTED_DAEMONS, SyncDaemons } from './sync-daemons.js';
 import { Sysctls } from './sysctl.js';
+
+/** Milliseconds, ten times what a frontend takes to go from one host's lease to another's. */
+const GRACE = 500;
 
 /** The `clusterf-ipvs` command. @returns the exit code */
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
@@ -79,7 +83,7 @@ async function run(
       sources,
       kernel: ipvsKernel(client, onlooker),
       ownership: new Ownership(await state('owned', OwnedState, { version: 1, virtualServices: [] })),
-      restraint: new Restraint({ brake, drains, clock, log }),
+      restraint: new Restraint({ brake, grace: new Grace(GRACE), drains, clock, log }),
       surroundings,
       observer: health.observer,
       log,

@@ -4,6 +4,7 @@ import type { Kernel } from './apply.js';
 import { type Brake, removedBy, type Stakes } from './brake.js';
 import type { Diff, Op } from './diff.js';
 import type { Drains } from './drain.js';
+import type { Grace } from './grace.js';
 import { holdBack } from './hold.js';
 import { printOp } from './print.js';
 import type { DrainingStatus, HeldStatus } from './status.js';
@@ -21,6 +22,14 @@ export interface Circumstances {
   readonly keys: Iterable<string>;
 }
 
+export interface RestraintParts {
+  readonly brake: Brake;
+  readonly grace: Grace;
+  readonly drains: Drains;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
 /** Operations that are listed where a person reads; of ten thousand, the first tell enough. */
 const LISTED = 20;
 
@@ -33,17 +42,20 @@ interface Held {
 
 /**
  * What stands between what is to be done and doing it, in this order: removals that an unreadable entry may be the
- * reason for are held (hold.ts), too many at once are braked (brake.ts), and what goes drains first (drain.ts).
+ * reason for are held (hold.ts), too many at once are braked (brake.ts), a virtual service may come back at once
+ * (grace.ts), and what goes drains first (drain.ts).
  */
 export class Restraint {
   readonly #brake: Brake;
+  readonly #grace: Grace;
   readonly #drains: Drains;
   readonly #clock: Clock;
   readonly #log: Logger;
   #held: readonly Held[] = [];
 
-  constructor({ brake, drains, clock, log }: { brake: Brake; drains: Drains; clock: Clock; log: Logger }) {
+  constructor({ brake, grace, drains, clock, log }: RestraintParts) {
     this.#brake = brake;
+    this.#grace = grace;
     this.#drains = drains;
     this.#clock = clock;
     this.#log = log;
@@ -51,19 +63,21 @@ export class Restraint {
 
   /** Virtual services that something is still to be done for. */
   get keys(): readonly string[] {
-    return [...this.#drains.keys, ...this.#held.flatMap(({ ops }) => ops.map(({ key }) => key))];
+    return [...this.#drains.keys, ...this.#grace.keys, ...this.#held.flatMap(({ ops }) => ops.map(({ key }) => key))];
   }
 
   /** When there is something to do without any news, by the clock; undefined if nothing waits for its time. */
   get next(): number | undefined {
-    const times = [this.#brake.until, this.#drains.next].filter((time) => time !== undefined);
+    const times = [this.#brake.until, this.#grace.next, this.#drains.next].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
   /** What of a difference may be done now, and how. */
   filter(diff: Diff, circumstances: Circumstances): Diff {
     const { actual, keys } = circumstances;
-    return this.#drains.filter(this.allow(diff, circumstances), actual, keys, this.#clock.now());
+    const now = this.#clock.now();
+    const lasting = this.#grace.filter(this.allow(diff, circumstances), keys, now);
+    return this.#drains.filter(lasting, actual, keys, now);
   }
 
   /** What of a difference is not held back. */
@@ -80,6 +94,7 @@ export class Restraint {
   }
 
   acknowledge(op: Op): void {
+    if (op.command === 'delService') this.#grace.acknowledge(op.key);
     this.#drains.acknowledge(op, () => this.#clock.now());
   }
 

@@ -248,6 +248,29 @@ describe('a removed destination', () => {
   });
 });
 
+describe('a virtual service that is to go', () => {
+  test('is not touched when its frontend is back within the grace: another host has taken it over', async () => {
+    const { source, kernel, agent } = await started(TREE, { grace: 500, drainTimeout: 60_000 });
+    const asked = kernel.asked.length;
+    source.change({ 'services/web/frontend': undefined });
+    await until('the pass', () => agent.agent.status().lastPass?.operations === 0);
+    await agent.clock.advance(499);
+    source.change({ 'services/web/frontend': WEB });
+    await agent.clock.advance(10_000);
+    expect(kernel.asked).toHaveLength(asked);
+  });
+
+  test('goes when the grace is over', async () => {
+    const { source, kernel, agent } = await started(TREE, { grace: 500 });
+    source.change({ 'services/web/frontend': undefined });
+    await until('the pass', () => agent.agent.status().lastPass?.operations === 0);
+    expect(kernel.table.has(WEB_KEY)).toBe(true);
+    await agent.clock.advance(500);
+    await until('it to be gone', () => !kernel.table.has(WEB_KEY));
+    expect(kernel.asked.at(-1)?.command).toBe('delService');
+  });
+});
+
 describe('a route that cannot be read after a restart', () => {
   const ROUTED = { ...TREE, 'routes/r': { Prefix: '172.17.0.0/16', IPVSMethod: 'droute' } };
 

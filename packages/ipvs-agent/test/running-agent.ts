@@ -5,6 +5,7 @@ import { ManualClock } from '../../daemon/test/manual-clock.js';
 import { type AgentOptions, type AgentSurroundings, IpvsAgent } from '../src/agent.js';
 import { Brake } from '../src/brake.js';
 import { DrainState, Drains } from '../src/drain.js';
+import { Grace } from '../src/grace.js';
 import { OwnedState, Ownership } from '../src/ownership.js';
 import { Restraint } from '../src/restraint.js';
 import { StateFile } from '../src/state-file.js';
@@ -21,6 +22,8 @@ export interface Settings extends Partial<AgentOptions> {
   readonly drainTimeout?: number;
   /** 0 to 1; 1 unless said. */
   readonly brake?: number;
+  /** Milliseconds that a virtual service may come back in; 0 unless said. */
+  readonly grace?: number;
 }
 
 const OPTIONS: AgentOptions = {
@@ -111,7 +114,7 @@ export class RunningAgent {
   readonly printed: string[];
 
   static async start(sources: readonly ScriptedSource[], kernel: MemoryKernel, settings: Settings = {}) {
-    const { owned = [], draining = [], drainTimeout = 0, brake = 1, ...options } = settings;
+    const { owned = [], draining = [], drainTimeout = 0, brake = 1, grace = 0, ...options } = settings;
     const [log, clock, stop] = [new LogRecord(), new ManualClock(), new AbortController()];
     const printed: string[] = [];
     const ownership = new Ownership(await state(OwnedState, { version: 1, virtualServices: [...owned] }));
@@ -127,7 +130,13 @@ export class RunningAgent {
         sources,
         kernel,
         ownership,
-        restraint: new Restraint({ brake: new Brake({ share: brake, hold: HOLD }), drains, clock, log }),
+        restraint: new Restraint({
+          brake: new Brake({ share: brake, hold: HOLD }),
+          grace: new Grace(grace),
+          drains,
+          clock,
+          log,
+        }),
         surroundings: NOWHERE,
         observer: { operation: () => {}, drift: () => {}, pass: () => {}, eventToKernel: () => {} },
         log,

@@ -132,6 +132,9 @@ export class BalancerStatus {
         log.debug('status published', { key, value: event.value });
         break;
       case 'removed key':
+      case 'claim contested': // Nothing is claimed and nothing is shared here.
+      case 'claimed':
+      case 'held by another':
         break;
       case 'lost key':
         log.warn('status changed by somebody else and put right: has another balancer this name?', { key });

@@ -40,7 +40,8 @@ export class MemoryKernel implements Kernel {
     return ops.map((op) => {
       this.asked.push(op);
       const code = this.refuse(op) ?? this.#refusal(op);
-      if (code !== undefined) return new IpvsError({ command: op.command, subject: () => op.key }, constants.errno[code]);
+      if (code !== undefined)
+        return new IpvsError({ command: op.command, subject: () => op.key }, constants.errno[code]);
       acknowledge(this.table, op);
       return undefined;
     });

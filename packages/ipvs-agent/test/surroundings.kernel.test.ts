@@ -37,6 +37,15 @@ async function addresses(): Promise<string[]> {
   return [...text.matchAll(/inet6? (\S+)/g)].flatMap(([, address]) => address ?? []);
 }
 
+/** The sync daemons, a line each. */
+async function daemons(): Promise<string[]> {
+  return (await output('ipvsadm', '-L', '--daemon')).trim().split('\n');
+}
+
+async function sysctl(name: string): Promise<string> {
+  return (await output('sysctl', '-n', name)).trim();
+}
+
 async function get(path: string): Promise<{ readonly code: number; readonly text: string }> {
   const response = await fetch(`http://${HTTP}${path}`);
   return { code: response.status, text: await response.text() };
@@ -132,7 +141,6 @@ describe('sync daemons', () => {
     const own = { interface: 'lo', syncId: 7, port: 9000, role: 'master' };
     await put({ sync: all, 'balancers/lb1/sync': own });
     await using agent = new AgentProcess('clusterf-ipvs', [...flags, '--balancer-name', 'lb1']);
-    const daemons = async () => (await output('ipvsadm', '-L', '--daemon')).trim().split('\n');
     await until('the daemon', async () => (await daemons()).some((line) => line.startsWith('master sync daemon')));
     expect(await daemons()).toEqual([expect.stringMatching(/master .*syncid=7.*port=9000/)]);
     await put({ 'balancers/lb1/sync': undefined });
@@ -162,11 +170,10 @@ test('a profile and single sysctls are set at the start and kept', async () => {
   const own = ['--profile', 'edge-mh', '--sysctl', 'net.ipv4.vs.sync_refresh_period=10'];
   await using agent = new AgentProcess('clusterf-ipvs', [...flags, ...own]);
   await agent.waitFor('new destination');
-  const read = async (name: string) => (await output('sysctl', '-n', name)).trim();
-  expect(await read('net.ipv4.vs.sloppy_tcp')).toBe('1');
-  expect(await read('net.ipv4.vs.sync_refresh_period')).toBe('10');
+  expect(await sysctl('net.ipv4.vs.sloppy_tcp')).toBe('1');
+  expect(await sysctl('net.ipv4.vs.sync_refresh_period')).toBe('10');
   await run('sysctl', ['-w', 'net.ipv4.vs.sloppy_tcp=0']);
-  await until('it to be set again', async () => (await read('net.ipv4.vs.sloppy_tcp')) === '1');
+  await until('it to be set again', async () => (await sysctl('net.ipv4.vs.sloppy_tcp')) === '1');
   expect(agent.logged('somebody changed a sysctl: set again')).toHaveLength(1);
 });
 

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createLogger } from '@clusterf/daemon';
+import { settled } from '../../daemon/test/manual-clock.js';
 import { PROFILE_NAMES, PROFILES, wantedSysctls } from '../src/profiles.js';
 import { checkSysctl, parseSysctl, type SysctlSetting, Sysctls } from '../src/sysctl.js';
 
@@ -28,6 +29,12 @@ function sysctls(...settings: readonly SysctlSetting[]): Sysctls {
     },
   });
   return new Sysctls({ settings, root, log: createLogger({ level: 'info', format: 'json', stream }) });
+}
+
+/** With the lines that it logs written: the logger writes those of a turn together. */
+async function reconciled(kept: Sysctls): Promise<void> {
+  await kept.reconcile();
+  await settled();
 }
 
 beforeEach(async () => {
@@ -90,7 +97,7 @@ describe('--sysctl', () => {
 describe('settings', () => {
   test('that differ are set; those that do not are left alone', async () => {
     const kept = sysctls(SLOPPY, { ...THRESHOLD, value: '3 50' });
-    await kept.reconcile();
+    await reconciled(kept);
     expect(kept.status).toEqual([
       { name: 'net.ipv4.vs.sloppy_tcp', found: '0', wanted: '1', set: true },
       { name: 'net.ipv4.vs.sync_threshold', found: '3 50', wanted: '3 50', set: false },
@@ -112,18 +119,18 @@ describe('settings', () => {
 
   test('that are as wanted make no noise the second time', async () => {
     const kept = sysctls(SLOPPY);
-    await kept.reconcile();
+    await reconciled(kept);
     log = [];
-    await kept.reconcile();
+    await reconciled(kept);
     expect(log).toEqual([]);
     expect(kept.status).toEqual([{ name: 'net.ipv4.vs.sloppy_tcp', found: '0', wanted: '1', set: true }]);
   });
 
   test('that somebody changed are set again, and that is said', async () => {
     const kept = sysctls(SLOPPY);
-    await kept.reconcile();
+    await reconciled(kept);
     await put('net/ipv4/vs/sloppy_tcp', '0\n');
-    await kept.reconcile();
+    await reconciled(kept);
     expect(await at('net/ipv4/vs/sloppy_tcp')).toBe('1\n');
     expect(log.at(-1)).toEqual({
       level: 'warn',
@@ -143,10 +150,10 @@ describe('settings', () => {
   test('for an interface that is not there wait until it is', async () => {
     await put('net/ipv4/conf/all/rp_filter', '1\n');
     const kept = sysctls({ name: 'net.ipv4.conf.all.rp_filter', value: '0', interface: 'tunl0' });
-    await kept.reconcile();
+    await reconciled(kept);
     expect(kept.status).toEqual([]);
     await mkdir(join(root, 'net/ipv4/conf/tunl0'));
-    await kept.reconcile();
+    await reconciled(kept);
     expect(await at('net/ipv4/conf/all/rp_filter')).toBe('0\n');
   });
 
@@ -167,7 +174,7 @@ describe('a setting that cannot be is a problem, and the others are set', () => 
     ['net.ipv6.conf.eth9/7.forwarding', 'there is no interface eth9.7; wanted "1"'],
   ])('%s', async (name, message) => {
     const kept = sysctls({ name, value: '1' }, SLOPPY);
-    await kept.reconcile();
+    await reconciled(kept);
     expect(kept.problems).toEqual([{ source: 'kernel', key: name, message }]);
     expect(kept.status[0]).toEqual({ name, wanted: '1', set: false, problem: message });
     expect(await at('net/ipv4/vs/sloppy_tcp')).toBe('1\n');
@@ -177,10 +184,10 @@ describe('a setting that cannot be is a problem, and the others are set', () => 
   test('ip_vs is not loaded, and then is', async () => {
     await rm(join(root, 'net/ipv4/vs'), { recursive: true });
     const kept = sysctls(SLOPPY);
-    await kept.reconcile();
+    await reconciled(kept);
     expect(kept.problems.map(({ message }) => message)).toEqual(['ip_vs is not loaded; wanted "1"']);
     await put('net/ipv4/vs/sloppy_tcp', '0\n');
-    await kept.reconcile();
+    await reconciled(kept);
     expect(kept.problems).toEqual([]);
     expect(await at('net/ipv4/vs/sloppy_tcp')).toBe('1\n');
   });
@@ -190,7 +197,7 @@ describe('a setting that cannot be is a problem, and the others are set', () => 
     // What is written there is gone at once.
     await symlink('/dev/null', join(root, 'net/ipv4/vs/sloppy_tcp'));
     const kept = sysctls(SLOPPY);
-    await kept.reconcile();
+    await reconciled(kept);
     expect(kept.problems.map(({ message }) => message)).toEqual(['found "", wanted "1": the kernel made "" of it']);
   });
 });

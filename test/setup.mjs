@@ -26,6 +26,7 @@ const REQUIREMENTS = [
   { program: 'unshare', package: 'util-linux', why: 'namespaces' },
   { program: 'ps', package: 'procps', why: 'what still runs inside a machine' },
   { program: 'busybox', package: 'busybox-static', why: 'the containers’ one program' },
+  { program: 'openssl', package: 'openssl', why: 'certificates for Docker over TLS' },
   { program: 'etcd', package: 'etcd-server', why: 'a real etcd', services: ['etcd'] },
   { program: 'etcdctl', package: 'etcd-client', why: 'to look into etcd' },
   {

@@ -82,7 +82,7 @@ export class DockerRequests {
   #attempt(path: string, signal: AbortSignal): { answer: Promise<IncomingMessage>; reused: () => boolean } {
     signal.throwIfAborted();
     const { request: start, options } = this.#endpoint;
-    const request = start({ ...options, path, headers: { host: 'docker' } });
+    const request = start({ ...options, path });
     const answer = new Promise<IncomingMessage>((resolve, reject) => {
       let response: IncomingMessage | undefined;
       const abort = () => (response ?? request).destroy(new Error('given up'));

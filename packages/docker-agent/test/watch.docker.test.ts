@@ -93,6 +93,70 @@ describe('states of a container', () => {
     expect(observer.inspected).toContain(id);
   });
 
+  test('one that crashes again and again before --min-uptime is never registered; one that stays is, from then on', async () => {
+    await using observer = new Observer(dockerd.endpoint, { minUptime: 2_000 });
+    await observer.listed();
+    const labels = ['--label', 'clusterf.service=loops', '--label', 'clusterf.backend.tcp=80', '--name', 'loops'];
+    await dockerd.runContainer([...labels, '--restart', 'always'], ['sh', '-c', 'sleep 0.2; exit 1']);
+    const id = await run('lives');
+    await observer.hasWeight('lives', 10);
+    const now = Date.now();
+    const startedAt = await dockerd.docker('inspect', '--format', '{{.State.StartedAt}}', id);
+    expect(now - Date.parse(startedAt)).toBeGreaterThanOrEqual(2_000);
+    await until(
+      'the other one has been restarted some times',
+      async () => Number(await dockerd.docker('inspect', '--format', '{{.RestartCount}}', 'loops')) >= 4,
+      PATIENCE,
+    );
+    await dockerd.docker('rm', '--force', 'loops');
+    expect(observer.weights('loops')).toEqual([undefined]);
+
+    // An agent that starts later knows by Docker's clock, which it hears to the second, that it has run for long enough.
+    await until('another second has passed', () => Date.now() - Date.parse(startedAt) >= 3_000);
+    await using second = new Observer(dockerd.endpoint, { minUptime: 2_000 });
+    await second.listed();
+    expect(second.weight('lives')).toBe(10);
+  });
+
+  test('one that is restarted is drained, away for as long as Docker says so, and back at once', async () => {
+    await using observer = new Observer(dockerd.endpoint);
+    const id = await run('restarted');
+    await observer.hasWeight('restarted', 10);
+    observer.history.splice(0, observer.history.length - 1);
+    await dockerd.docker('restart', '--time', '0', id);
+    await settle(observer, 'restarted');
+    // Where Docker is quick, it is back before anybody asked whether it is away.
+    expect(observer.weights('restarted').filter((weight) => weight !== undefined)).toEqual([10, 0, 10]);
+  });
+
+  test('one that Docker removes when it ends goes like any other', async () => {
+    await using observer = new Observer(dockerd.endpoint);
+    const id = await run('auto-removed', '--rm');
+    await observer.hasWeight('auto-removed', 10);
+    await dockerd.docker('kill', id);
+    await observer.isGone('auto-removed');
+    expect(await dockerd.docker('ps', '--all', '--quiet', '--filter', 'name=auto-removed')).toBe('');
+  });
+
+  test('one whose child is killed for lack of memory goes on as before', async () => {
+    await using observer = new Observer(dockerd.endpoint);
+    await observer.listed();
+    const labels = ['--label', 'clusterf.service=oom', '--label', 'clusterf.backend.tcp=80', '--name', 'oom'];
+    const child = '/bin/busybox dd if=/dev/zero of=/dev/null bs=64M count=1; sleep 100000';
+    await dockerd.runContainer([...labels, '--memory', '20m', '--memory-swap', '20m'], ['sh', '-c', child]);
+    await until(
+      'Docker tells that its memory ran out, if this kernel limits it',
+      async () =>
+        (await dockerd.docker('info', '--format', '{{.MemoryLimit}}')) === 'false' ||
+        (await dockerd.docker('events', '--since', '60s', '--until', '0s', '--filter', 'event=oom')).includes('oom'),
+      PATIENCE,
+    );
+    await observer.hasWeight('oom', 10);
+    await settle(observer, 'oom');
+    expect(observer.weights('oom').slice(1)).toEqual([10]);
+    await dockerd.docker('rm', '--force', 'oom');
+  });
+
   test('a health check decides: 0 while starting, the weight while healthy, 0 while unhealthy', async () => {
     await using observer = new Observer(dockerd.endpoint);
     await observer.listed();
@@ -165,6 +229,18 @@ describe('signals', () => {
     expect(observer.weight('quits')).toBe(10);
     await dockerd.docker('kill', '--signal', 'QUIT', id);
     await observer.hasWeight('quits', 0);
+  });
+
+  test('a label that hides which signal was sent: no signal drains, not even one that the label claims, and it is said', async () => {
+    await using observer = new Observer(dockerd.endpoint);
+    const id = await run('hides', '--label', 'signal=15');
+    await observer.hasWeight('hides', 10);
+    for (const signal of ['HUP', 'TERM']) await dockerd.docker('kill', '--signal', signal, id);
+    await settle(observer, 'hides');
+    expect(observer.weights('hides').slice(-1)).toEqual([10]);
+    expect(observer.registered?.problems).toContainEqual(
+      expect.objectContaining({ key: expect.stringMatching(/ signal$/) }),
+    );
   });
 
   test('a real-time stop signal counts as Docker counts it', async () => {
@@ -244,22 +320,5 @@ describe('when Docker is lost', () => {
     await observer.isGone('ends');
     await observer.hasWeight('drains', 0);
     expect(observer.weight('stays')).toBe(10);
-  });
-
-  test('dockerd is restarted, even killed: every registration stays, and events are heard again', async () => {
-    await using observer = new Observer(dockerd.endpoint);
-    const id = await run('survives');
-    await observer.hasWeight('survives', 10);
-    const weights = new Set<number | undefined>();
-    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      await dockerd.stop(signal);
-      weights.add(observer.weight('survives'));
-      await dockerd.start();
-      weights.add(observer.weight('survives'));
-    }
-    expect([...weights]).toEqual([10]);
-    await dockerd.docker('pause', id);
-    await observer.hasWeight('survives', 0);
-    await dockerd.docker('unpause', id);
   });
 });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Clock, delay, type Logger, toError } from '@clusterf/daemon';
 import type { ContainerState, DockerEvent, DockerView, Engine, NetworkState, Recollection } from './container.js';
 import { doubt } from './doubt.js';
@@ -208,6 +209,8 @@ export class DockerWatch {
 
   #inspections(signal: AbortSignal, onFailure: (id: string, error: Error) => void): Inspections {
     const { engine, parallel, clock } = this.#options;
+    // Every question under way listens to it: many are no leak.
+    setMaxListeners(0, signal);
     const inspect = async (id: string) => {
       let state: ContainerState | undefined;
       try {

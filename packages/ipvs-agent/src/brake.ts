@@ -28,6 +28,8 @@ export class Brake {
   readonly #options: BrakeOptions;
   /** Since when too much is asked for. */
   #since: number | undefined;
+  /** It has been asked for for long enough, and is being done. */
+  #obeying = false;
 
   constructor(options: BrakeOptions) {
     this.#options = options;
@@ -35,7 +37,7 @@ export class Brake {
 
   /** When the removals it holds are let go, if they are still asked for; undefined while it holds none. */
   get until(): number | undefined {
-    return this.#since === undefined ? undefined : this.#since + this.#options.hold;
+    return this.#since === undefined || this.#obeying ? undefined : this.#since + this.#options.hold;
   }
 
   /** @param now milliseconds of a clock that never runs backwards */
@@ -44,15 +46,15 @@ export class Brake {
     const going = fresh.reduce((sum, op) => sum + removedBy(op, stakes), 0);
     if (going === 0 || !this.#isTooMuch(going, stakes)) {
       this.#since = undefined;
+      this.#obeying = false;
       return { make, remove, held: [] };
     }
     this.#since ??= now;
-    if (now < this.#since + this.#options.hold) {
-      const held = new Set(fresh);
-      return { make, remove: remove.filter((op) => !held.has(op)), held: fresh };
-    }
-    this.#since = undefined;
-    return { make, remove, held: [] };
+    // What it obeys takes more than a pass: virtual services wait a moment more.
+    this.#obeying ||= now >= this.#since + this.#options.hold;
+    if (this.#obeying) return { make, remove, held: [] };
+    const held = new Set(fresh);
+    return { make, remove: remove.filter((op) => !held.has(op)), held: fresh };
   }
 
   #isTooMuch(going: number, { actual, owned, draining }: Stakes): boolean {

@@ -2,12 +2,11 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { promisify } from 'node:util';
-import { createLogger, type Logger } from '@clusterf/daemon';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { requireMachine } from '../../../test/lab/index.js';
+import { RecordedLog } from '../../daemon/test/recorded-log.js';
 import { ARP_SYSCTLS, AddressesState, NO_ADDRESSES, VirtualAddresses } from '../src/addresses/index.js';
 import { StateFile } from '../src/state-file.js';
 
@@ -43,8 +42,7 @@ async function seen(name = DEVICE) {
 const exists = async (name: string) => (await ip('-o link')).includes(`: ${name}:`);
 
 let directory: string;
-let lines: string;
-let log: Logger;
+let log: RecordedLog;
 const opened: VirtualAddresses[] = [];
 
 const ignore = (): void => {};
@@ -95,12 +93,7 @@ beforeAll(() => {
 });
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'clusterf-addresses-'));
-  lines = '';
-  const stream = new PassThrough();
-  stream.on('data', (chunk: Buffer) => {
-    lines += chunk.toString();
-  });
-  log = createLogger({ level: 'info', format: 'json', stream });
+  log = new RecordedLog();
 });
 afterEach(async () => {
   for (const addresses of opened.splice(0)) addresses.close();
@@ -142,7 +135,7 @@ describe('virtual addresses', () => {
     expect((await seen()).addresses).toEqual(['10.8.0.1/24', '10.9.0.2/32', '10.9.0.77/32', '2001:db8::77/128']);
     expect(restarted.state.bound).toEqual(['10.9.0.2']);
     expect([...restarted.state.foreign].toSorted()).toEqual(['10.8.0.1/24', '10.9.0.77', '2001:db8::77']);
-    expect(lines).toContain('addresses that are not ours are left alone');
+    expect(log.text).toContain('addresses that are not ours are left alone');
   });
 
   test('that were there already become ours when the tree names them', async () => {
@@ -152,7 +145,7 @@ describe('virtual addresses', () => {
     const addresses = await start();
     await pass(addresses, set('10.9.0.1'));
     expect(addresses.state).toMatchObject({ bound: ['10.9.0.1'], foreign: [] });
-    expect(lines).not.toContain('not ours');
+    expect(log.text).not.toContain('not ours');
     await pass(addresses, set());
     expect((await seen()).addresses).toEqual([]);
   });
@@ -196,7 +189,7 @@ describe('virtual addresses', () => {
     await resync(addresses, wanted);
     expect((await seen()).addresses).toEqual(['10.9.0.1/32', '10.9.0.2/32', '2001:db8::1/128']);
     expect(addresses.state.drift).toEqual({ deleted: 0, down: 0, addresses: 2 });
-    expect(lines).toContain('virtual addresses were removed by somebody');
+    expect(log.text).toContain('virtual addresses were removed by somebody');
     await resync(addresses, wanted);
     expect(addresses.state.drift).toEqual({ deleted: 0, down: 0, addresses: 2 });
   });

@@ -4,7 +4,18 @@ import { type EtcdProcess, startEtcd } from '../../../test/fixtures/etcd.js';
 import { startProxy } from '../../../test/fixtures/proxy.js';
 import { until } from '../../../test/fixtures/until.js';
 import { requireMachine } from '../../../test/lab/index.js';
-import { EtcdTree, ipvsadm, operations, Site, table, timeOf, untilReady, untilTable } from './site.js';
+import {
+  EtcdTree,
+  filled,
+  ipvsadm,
+  operations,
+  untilEqual,
+  Site,
+  table,
+  timeOf,
+  untilReady,
+  untilTable,
+} from './site.js';
 import { EchoServer, haveAddress, whoAnswers } from './talk.js';
 import { address, backends, did, lines, web, WEB_FRONTEND, WEB_KEY } from './web.js';
 
@@ -45,7 +56,7 @@ describe('etcd', () => {
 
     await etcd.start();
     await untilTable([...lines('ab'), '-A -t 10.0.0.2:5432 -s rr']);
-    expect(operations(agent)).toEqual(['new service tcp 10.0.0.2:5432']);
+    await untilEqual(() => operations(agent), ['new service tcp 10.0.0.2:5432']);
     const messages = agent.log.map(({ message }) => message);
     expect(messages.indexOf('new service')).toBeGreaterThan(messages.lastIndexOf('source read'));
   });
@@ -82,7 +93,7 @@ describe('etcd', () => {
     await tree.remove('services/db/frontend');
     await using agent = site.start(...tree.source(), ...QUICK);
     await untilReady(agent);
-    const before = operations(agent).length;
+    const before = await filled(agent, lines('abcdefgh'));
     const revision = await etcd.revision();
 
     await restore();
@@ -91,11 +102,10 @@ describe('etcd', () => {
     await agent.waitFor(BRAKE);
     await untilTable([...lines('abcdefgh'), db]);
     await untilTable([...lines('ab'), db]);
-    expect(operations(agent).slice(before)).toEqual([
-      'new service tcp 10.0.0.2:5432',
-      ...did('changed', 'a'),
-      ...did('removed', 'cdefgh'),
-    ]);
+    await untilEqual(
+      () => operations(agent).slice(before),
+      ['new service tcp 10.0.0.2:5432', ...did('changed', 'a'), ...did('removed', 'cdefgh')],
+    );
   });
 
   test('that is compacted past what the agent has seen, while it is cut off: it reads anew and does what is left', async () => {
@@ -105,7 +115,7 @@ describe('etcd', () => {
     await tree.put(web('abc'));
     await using agent = site.start(...tree.source(proxy.host), ...QUICK);
     await untilReady(agent);
-    const before = operations(agent).length;
+    const before = await filled(agent, lines('abc'));
 
     proxy.refuse();
     await agent.waitFor(UNAVAILABLE);
@@ -115,7 +125,7 @@ describe('etcd', () => {
     expect(await table()).toEqual(lines('abc').toSorted());
     proxy.pass();
     await untilTable(lines('bcd'));
-    expect(operations(agent).slice(before)).toEqual([...did('new', 'd'), ...did('removed', 'a')]);
+    await untilEqual(() => operations(agent).slice(before), [...did('new', 'd'), ...did('removed', 'a')]);
   });
 
   test('whose prefix is deleted in one stroke: the brake holds and says so, then the kernel obeys', async () => {
@@ -156,7 +166,7 @@ describe('etcd', () => {
     await tree.put(web('abcde'));
     await using agent = site.start(...tree.source(), ...WITHOUT_BRAKE);
     await untilReady(agent);
-    const before = operations(agent).length;
+    const before = await filled(agent, lines('abcde'));
 
     await etcd.restartEmpty();
     const said =
@@ -169,7 +179,7 @@ describe('etcd', () => {
     await tree.put({ 'services/web/frontend': WEB_FRONTEND });
     await agent.waitFor(`problem solved: ${said}`);
     await untilTable(lines('ab'));
-    expect(operations(agent).slice(before)).toEqual(did('removed', 'cde'));
+    await untilEqual(() => operations(agent).slice(before), did('removed', 'cde'));
   });
 
   test('under a prefix with a typo: a restarted agent removes nothing, with or without the brake, and says why', async () => {
@@ -285,7 +295,7 @@ describe('one bad entry among 1,000', () => {
     await using agent = site.start(...tree.source(), ...QUICK);
     await untilReady(agent);
     await untilTable(thousandLines());
-    const before = operations(agent).length;
+    const before = await filled(agent, thousandLines());
 
     for (const [value, message] of BAD) {
       await tree.put({ 'services/s1/backends/a': value });
@@ -293,7 +303,7 @@ describe('one bad entry among 1,000', () => {
     }
     await tree.put({ 'services/s2/backends/a': { ipv4: '172.17.0.1', tcp: 8080, weight: 5 } });
     await agent.waitFor('changed destination');
-    expect(operations(agent).slice(before)).toEqual(['changed destination tcp 10.1.0.0:3 -> 172.17.0.1:8080']);
+    await untilEqual(() => operations(agent).slice(before), ['changed destination tcp 10.1.0.0:3 -> 172.17.0.1:8080']);
     await untilTable(thousandLines().map((line) => (/^-a.*:3 /.test(line) ? line.replace('-w 10', '-w 5') : line)));
 
     await tree.put({ 'services/s1/backends/a': { ipv4: '172.17.0.9', tcp: 8080 } });

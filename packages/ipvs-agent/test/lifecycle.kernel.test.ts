@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startEtcd } from '../../../test/fixtures/etcd.js';
 import { until } from '../../../test/fixtures/until.js';
 import { projectRoot, requireMachine } from '../../../test/lab/index.js';
-import { EtcdTree, ipvsadm, operations, run, Site, table, untilReady, untilTable } from './site.js';
+import { EtcdTree, ipvsadm, operations, untilEqual, run, Site, table, untilReady, untilTable } from './site.js';
 import { address, did, lines, web, WEB_FRONTEND, WEB_KEY } from './web.js';
 
 const QUICK = ['--print', '--resync', '200ms', '--drain-timeout', '0', '--brake', 'off'];
@@ -173,7 +173,7 @@ describe('virtual services that somebody else made', () => {
     await until('the later one is reported', () => agent.logged(message).length === 2);
     expect(agent.logged(message)[1]).toMatchObject({ virtualServices: ['fwmark ipv4 7', `tcp ${OTHERS}`] });
     expect(await table()).toEqual([...lines('a'), ...FOREIGN, '-A -f 7 -s wlc'].toSorted());
-    expect(operations(agent)).toEqual([`new service ${WEB_KEY}`, ...did('new', 'a')]);
+    await untilEqual(() => operations(agent), [`new service ${WEB_KEY}`, ...did('new', 'a')]);
   });
 
   test('are taken over with --adopt: what the tree does not name goes, what it names becomes as it says', async () => {
@@ -184,13 +184,16 @@ describe('virtual services that somebody else made', () => {
     await ipvsadm('-a', ...destination('z'), '-m');
     const agent = await site.once('--adopt', '--drain-timeout', '0', '--brake', 'off');
     expect(await table()).toEqual(lines('ab').toSorted());
-    expect(operations(agent)).toEqual([
-      `changed service ${WEB_KEY}`,
-      ...did('new', 'b'),
-      ...did('changed', 'a'),
-      ...did('removed', 'z'),
-      `removed service tcp ${OTHERS}`,
-    ]);
+    await untilEqual(
+      () => operations(agent),
+      [
+        `changed service ${WEB_KEY}`,
+        ...did('new', 'b'),
+        ...did('changed', 'a'),
+        ...did('removed', 'z'),
+        `removed service tcp ${OTHERS}`,
+      ],
+    );
   });
 
   test('are what a torn state file makes of ours: nothing is deleted, and the file is named', async () => {

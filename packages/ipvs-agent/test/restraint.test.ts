@@ -40,6 +40,14 @@ describe('the brake', () => {
     expect(agent.log.said('no longer held back: brake')).toBe(1);
   });
 
+  test('obeys once for all where virtual services wait for their grace besides', async () => {
+    const { kernel, agent } = await braking({ ...NONE, 'services/web/frontend': undefined }, { grace: 500 });
+    await until('it to brake', () => agent.log.said('the brake holds') > 0);
+    await agent.clock.advance(HOLD + 500);
+    await until('it to obey', () => kernel.table.size === 0);
+    expect(agent.log.said('the brake holds')).toBe(1);
+  });
+
   test('forgets what was a mistake: the prefix is back before its time is up', async () => {
     const { source, kernel, agent } = await braking(NONE);
     await until('it to brake', () => agent.log.said('the brake holds') > 0);

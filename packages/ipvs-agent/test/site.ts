@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
+import { expect } from '@jest/globals';
 import { AgentProcess, type LogLine } from '../../../test/fixtures/agent.js';
 import type { EtcdProcess } from '../../../test/fixtures/etcd.js';
 import { until } from '../../../test/fixtures/until.js';
@@ -163,4 +164,16 @@ export class EtcdTree {
 
 function base64(text: string): string {
   return Buffer.from(text).toString('base64');
+}
+
+/** Waits for what is logged to be so: the kernel is changed before the log's reader hears of it. */
+export async function untilEqual<T>(actual: () => T, expected: T): Promise<void> {
+  await until('it is logged', () => isDeepStrictEqual(actual(), expected)).catch(() => undefined);
+  expect(actual()).toEqual(expected);
+}
+
+/** How many operations an agent has done that has just filled the kernel: one for each line. */
+export async function filled(agent: AgentProcess, wanted: readonly string[]): Promise<number> {
+  await untilEqual(() => operations(agent).length, wanted.length);
+  return wanted.length;
 }

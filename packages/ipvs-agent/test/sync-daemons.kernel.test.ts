@@ -2,14 +2,13 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createLogger } from '@clusterf/daemon';
 import { IpvsClient, type VirtualServiceId } from '@clusterf/ipvs';
 import { decodeSync } from '@clusterf/model';
 import { until } from '../../../test/fixtures/until.js';
 import { projectRoot, requireMachine } from '../../../test/lab/index.js';
+import { RecordedLog } from '../../daemon/test/recorded-log.js';
 import { wantedDaemons } from '../src/daemon-ops.js';
 import { wantedSysctls } from '../src/profiles.js';
 import { StateFile } from '../src/state-file.js';
@@ -20,21 +19,14 @@ const NO_MIXED = { mixedFamilies: false };
 
 let client: IpvsClient;
 let directory: string;
-let log: string[];
+let log: RecordedLog;
 let daemons: SyncDaemons;
 
 /** What an agent with this state directory would have after a start. */
 async function start(): Promise<SyncDaemons> {
-  const stream = new Writable({
-    write: (chunk: Buffer, _, done) => {
-      const { timestamp: _t, ...line } = JSON.parse(chunk.toString());
-      log.push(JSON.stringify(line));
-      done();
-    },
-  });
-  const started = await StateFile.load({ ...STARTED_DAEMONS, directory, report: (message) => log.push(message) });
-  const logger = createLogger({ level: 'info', format: 'json', stream });
-  return new SyncDaemons({ client, started, log: logger, interfaces: networkInterfaces });
+  const report = (message: string) => log.error(message);
+  const started = await StateFile.load({ ...STARTED_DAEMONS, directory, report });
+  return new SyncDaemons({ client, started, log, interfaces: networkInterfaces });
 }
 
 /** A tree whose only entry is `sync`, or an empty one. */
@@ -78,7 +70,7 @@ beforeEach(async () => {
   await client.flush();
   for (const { role } of await client.daemons()) await client.delDaemon(role);
   directory = await mkdtemp(join(tmpdir(), 'clusterf-sync-'));
-  log = [];
+  log = new RecordedLog();
   daemons = await start();
 });
 afterEach(async () => rm(directory, { recursive: true }));
@@ -124,7 +116,7 @@ describe('the daemons of the tree', () => {
     expect(await daemons.rehearse(wanted, NO_MIXED)).toEqual([]);
     await daemons.reconcile(wanted, NO_MIXED);
     expect(await threads()).toEqual(before);
-    expect(log).toHaveLength(lines.length);
+    expect(log.lines).toHaveLength(lines.length);
   });
 
   test('change alone: a setting of one balancer’s backup leaves its master running', async () => {
@@ -136,7 +128,7 @@ describe('the daemons of the tree', () => {
     expect(await listed()).toEqual([MASTER, BACKUP.replace('8848', '9000')]);
     expect((await threads()).includes(master ?? '')).toBe(true);
     expect((await threads()).includes(backup ?? '')).toBe(false);
-    expect(log.at(-1)).toBe(
+    expect(JSON.stringify(log.lines.at(-1))).toBe(
       '{"level":"info","message":"changed sync daemon","role":"backup","interface":"sync0","syncId":3,"port":9000}',
     );
   });
@@ -200,7 +192,7 @@ describe('when the tree no longer wants them', () => {
     await daemons.reconcile(tree(), NO_MIXED);
     expect(await listed()).toEqual([BACKUP.replace('syncid=3', 'syncid=9')]);
     expect(daemons.state.foreign).toMatchObject([{ role: 'backup', syncId: 9 }]);
-    expect(log.filter((line) => line.includes('left alone'))).toHaveLength(1);
+    expect(log.text.match(/left alone/g)).toHaveLength(1);
   });
 
   test('one of the same role that somebody put in the place of ours goes on', async () => {

@@ -1,17 +1,15 @@
 import { execFile } from 'node:child_process';
-import { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createLogger } from '@clusterf/daemon';
 import { requireMachine } from '../../../test/lab/index.js';
+import { RecordedLog } from '../../daemon/test/recorded-log.js';
 import { PROFILE_NAMES, wantedSysctls } from '../src/profiles.js';
 import { type SysctlSetting, Sysctls } from '../src/sysctl.js';
 
 const run = promisify(execFile);
 
 function sysctls(settings: readonly SysctlSetting[]): Sysctls {
-  const stream = new Writable({ write: (_chunk, _encoding, done) => done() });
-  return new Sysctls({ settings, root: '/proc/sys', log: createLogger({ level: 'info', format: 'json', stream }) });
+  return new Sysctls({ settings, root: '/proc/sys', log: new RecordedLog() });
 }
 
 /** As another program reads them. */

@@ -1,15 +1,13 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { createLogger } from '@clusterf/daemon';
-import { settled } from '../../daemon/test/manual-clock.js';
+import { RecordedLog } from '../../daemon/test/recorded-log.js';
 import { PROFILE_NAMES, PROFILES, wantedSysctls } from '../src/profiles.js';
 import { checkSysctl, parseSysctl, type SysctlSetting, Sysctls } from '../src/sysctl.js';
 
 let root: string;
-let log: Record<string, unknown>[];
+let log: RecordedLog;
 
 async function put(path: string, text: string): Promise<void> {
   await mkdir(dirname(join(root, path)), { recursive: true });
@@ -21,25 +19,12 @@ async function at(path: string): Promise<string> {
 }
 
 function sysctls(...settings: readonly SysctlSetting[]): Sysctls {
-  const stream = new Writable({
-    write: (chunk: Buffer, _, done) => {
-      const { timestamp: _t, ...line } = JSON.parse(chunk.toString());
-      log.push(line);
-      done();
-    },
-  });
-  return new Sysctls({ settings, root, log: createLogger({ level: 'info', format: 'json', stream }) });
-}
-
-/** With the lines that it logs written: the logger writes those of a turn together. */
-async function reconciled(kept: Sysctls): Promise<void> {
-  await kept.reconcile();
-  await settled();
+  return new Sysctls({ settings, root, log });
 }
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'clusterf-sysctl-'));
-  log = [];
+  log = new RecordedLog();
   await put('net/ipv4/vs/sloppy_tcp', '0\n');
   await put('net/ipv4/vs/sync_threshold', '3\t50\n');
 });
@@ -97,7 +82,7 @@ describe('--sysctl', () => {
 describe('settings', () => {
   test('that differ are set; those that do not are left alone', async () => {
     const kept = sysctls(SLOPPY, { ...THRESHOLD, value: '3 50' });
-    await reconciled(kept);
+    await kept.reconcile();
     expect(kept.status).toEqual([
       { name: 'net.ipv4.vs.sloppy_tcp', found: '0', wanted: '1', set: true },
       { name: 'net.ipv4.vs.sync_threshold', found: '3 50', wanted: '3 50', set: false },
@@ -106,7 +91,7 @@ describe('settings', () => {
     expect(await at('net/ipv4/vs/sloppy_tcp')).toBe('1\n');
     // Not so much as written again.
     expect(await at('net/ipv4/vs/sync_threshold')).toBe('3\t50\n');
-    expect(log).toEqual([
+    expect(log.lines).toEqual([
       {
         level: 'info',
         message: 'sysctls found',
@@ -119,20 +104,20 @@ describe('settings', () => {
 
   test('that are as wanted make no noise the second time', async () => {
     const kept = sysctls(SLOPPY);
-    await reconciled(kept);
-    log = [];
-    await reconciled(kept);
-    expect(log).toEqual([]);
+    await kept.reconcile();
+    const before = log.lines.length;
+    await kept.reconcile();
+    expect(log.lines).toHaveLength(before);
     expect(kept.status).toEqual([{ name: 'net.ipv4.vs.sloppy_tcp', found: '0', wanted: '1', set: true }]);
   });
 
   test('that somebody changed are set again, and that is said', async () => {
     const kept = sysctls(SLOPPY);
-    await reconciled(kept);
+    await kept.reconcile();
     await put('net/ipv4/vs/sloppy_tcp', '0\n');
-    await reconciled(kept);
+    await kept.reconcile();
     expect(await at('net/ipv4/vs/sloppy_tcp')).toBe('1\n');
-    expect(log.at(-1)).toEqual({
+    expect(log.lines.at(-1)).toEqual({
       level: 'warn',
       message: 'somebody changed a sysctl: set again',
       sysctl: 'net.ipv4.vs.sloppy_tcp',
@@ -150,10 +135,10 @@ describe('settings', () => {
   test('for an interface that is not there wait until it is', async () => {
     await put('net/ipv4/conf/all/rp_filter', '1\n');
     const kept = sysctls({ name: 'net.ipv4.conf.all.rp_filter', value: '0', interface: 'tunl0' });
-    await reconciled(kept);
+    await kept.reconcile();
     expect(kept.status).toEqual([]);
     await mkdir(join(root, 'net/ipv4/conf/tunl0'));
-    await reconciled(kept);
+    await kept.reconcile();
     expect(await at('net/ipv4/conf/all/rp_filter')).toBe('0\n');
   });
 
@@ -174,7 +159,7 @@ describe('a setting that cannot be is a problem, and the others are set', () => 
     ['net.ipv6.conf.eth9/7.forwarding', 'there is no interface eth9.7; wanted "1"'],
   ])('%s', async (name, message) => {
     const kept = sysctls({ name, value: '1' }, SLOPPY);
-    await reconciled(kept);
+    await kept.reconcile();
     expect(kept.problems).toEqual([{ source: 'kernel', key: name, message }]);
     expect(kept.status[0]).toEqual({ name, wanted: '1', set: false, problem: message });
     expect(await at('net/ipv4/vs/sloppy_tcp')).toBe('1\n');
@@ -184,10 +169,10 @@ describe('a setting that cannot be is a problem, and the others are set', () => 
   test('ip_vs is not loaded, and then is', async () => {
     await rm(join(root, 'net/ipv4/vs'), { recursive: true });
     const kept = sysctls(SLOPPY);
-    await reconciled(kept);
+    await kept.reconcile();
     expect(kept.problems.map(({ message }) => message)).toEqual(['ip_vs is not loaded; wanted "1"']);
     await put('net/ipv4/vs/sloppy_tcp', '0\n');
-    await reconciled(kept);
+    await kept.reconcile();
     expect(kept.problems).toEqual([]);
     expect(await at('net/ipv4/vs/sloppy_tcp')).toBe('1\n');
   });
@@ -197,7 +182,7 @@ describe('a setting that cannot be is a problem, and the others are set', () => 
     // What is written there is gone at once.
     await symlink('/dev/null', join(root, 'net/ipv4/vs/sloppy_tcp'));
     const kept = sysctls(SLOPPY);
-    await reconciled(kept);
+    await kept.reconcile();
     expect(kept.problems.map(({ message }) => message)).toEqual(['found "", wanted "1": the kernel made "" of it']);
   });
 });

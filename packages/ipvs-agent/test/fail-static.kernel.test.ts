@@ -308,5 +308,6 @@ describe('one bad entry among 1,000', () => {
 
     await tree.put({ 'services/s1/backends/a': { ipv4: '172.17.0.9', tcp: 8080 } });
     await until('what is mended is in force', async () => (await table()).some((line) => line.includes('172.17.0.9')));
+    expect(await table()).toHaveLength(thousandLines().length);
   });
 });

@@ -43,6 +43,7 @@ export class Uptimes {
 
   /** Milliseconds until the next one has run for long enough; undefined if all have. */
   untilNext(now: number): number | undefined {
+    if (this.#minimum === 0) return undefined;
     const waits = [...this.#uptimes.values()].map(({ grownUpAt }) => grownUpAt - now).filter((wait) => wait > 0);
     return waits.length === 0 ? undefined : Math.min(...waits);
   }

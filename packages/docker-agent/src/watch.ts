@@ -1,14 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import { type Clock, delay, type Logger, toError } from '@clusterf/daemon';
-import type { ContainerState, DockerEvent, DockerView, Engine, NetworkState, Recollection } from './container.js';
+import type { ContainerState, DockerEvent, DockerView, Engine, Recollection } from './container.js';
 import { doubt } from './doubt.js';
-import { Kills, triggerOf } from './events.js';
+import { triggerOf } from './events.js';
 import { Inspections } from './inspections.js';
 import { isLabelled } from './labels.js';
-import { LiveContainers } from './live-containers.js';
 import { Pace } from './pace.js';
+import { Picture } from './picture.js';
 import { reconnect } from './reconnect.js';
-import { Uptimes } from './uptimes.js';
 
 export interface WatchOptions {
   readonly engine: Engine;
@@ -59,12 +58,7 @@ const NETWORKS = 'networks';
  */
 export class DockerWatch {
   readonly #options: WatchOptions;
-  readonly #containers = new LiveContainers();
-  /** Asked for, and not answered for yet. */
-  readonly #awaited = new Set<string>();
-  readonly #kills = new Kills();
-  readonly #uptimes: Uptimes;
-  #networks: readonly NetworkState[] = [];
+  readonly #picture: Picture;
   /** Docker's time of the newest event, to resume after. */
   #heard: number | undefined;
   /** What Docker's clock is ahead of ours. */
@@ -77,7 +71,7 @@ export class DockerWatch {
 
   constructor(options: WatchOptions) {
     this.#options = options;
-    this.#uptimes = new Uptimes(options.minUptime);
+    this.#picture = new Picture(options.minUptime);
     this.#telling = new Pace({ clock: options.clock, act: () => this.#tell(), onError: () => this.#endSession() });
   }
 
@@ -144,10 +138,10 @@ export class DockerWatch {
     for await (const event of events) {
       if (signal.aborted) return;
       this.#heard = Math.max(event.time, this.#heard ?? event.time);
-      const trigger = triggerOf(event, (id) => this.#containers.concerns(id));
+      const trigger = triggerOf(event, (id) => this.#picture.containers.concerns(id));
       switch (trigger?.type) {
         case 'kill':
-          this.#kills.record(trigger.id, trigger.signal, trigger.time);
+          this.#picture.killed(trigger.id, trigger.signal, trigger.time);
           this.#changed();
           break;
         case 'inspect':
@@ -189,11 +183,11 @@ export class DockerWatch {
   async #list(inspections: Inspections, signal: AbortSignal): Promise<{ readonly inspected: Promise<void> }> {
     const listed = await this.#options.engine.list(signal);
     const ours = listed.filter(({ labels }) => isLabelled(labels)).map(({ id }) => id);
+    this.#picture.waitFor(ours);
+    const { containers } = this.#picture;
     // Those known but not listed are asked for by name as well: the answer, not the gap, says that they are gone.
-    const known = [...this.#containers].map(({ id }) => id);
-    this.#awaited.clear();
-    for (const id of ours) if (!this.#containers.has(id)) this.#awaited.add(id);
-    return { inspected: this.#inspect(new Set([...ours, ...known, ...this.#containers.owners]), inspections) };
+    const known = [...containers].map(({ id }) => id);
+    return { inspected: this.#inspect(new Set([...ours, ...known, ...containers.owners]), inspections) };
   }
 
   /** These, and whoever lends them a network, and so on. */
@@ -202,7 +196,7 @@ export class DockerWatch {
     for (let next = [...ids]; next.length > 0; ) {
       for (const id of next) asked.add(id);
       await Promise.all(next.map((id) => inspections.request(id)));
-      const owners = next.map((id) => this.#containers.missingOwnerOf(id)).filter((id) => id !== undefined);
+      const owners = next.map((id) => this.#picture.containers.missingOwnerOf(id)).filter((id) => id !== undefined);
       next = [...new Set(owners)].filter((id) => !asked.has(id));
     }
   }
@@ -220,7 +214,8 @@ export class DockerWatch {
         if (!signal.aborted) onFailure(id, toError(thrown));
         return;
       }
-      this.#update(id, state);
+      const moment = { ours: clock.now(), dockers: clock.now() + this.#clockLead };
+      if (this.#picture.answered(id, state, moment)) this.#changed();
     };
     return new Inspections({ inspect, parallel, clock, rest: INSPECT_REST });
   }
@@ -232,24 +227,9 @@ export class DockerWatch {
     if (!signal.aborted) await this.#inspect([id], inspections);
   }
 
-  #update(id: string, state: ContainerState | undefined): void {
-    const { clock } = this.#options;
-    const changed = this.#containers.fold(id, state);
-    if (state !== undefined && this.#containers.has(id)) {
-      this.#uptimes.record(state, clock.now() + this.#clockLead, clock.now());
-    } else {
-      this.#uptimes.forget(id);
-      this.#kills.forget(id);
-    }
-    const wasAwaited = this.#awaited.delete(id);
-    const owner = this.#containers.missingOwnerOf(id);
-    if (owner !== undefined) this.#awaited.add(owner);
-    if (changed || (wasAwaited && this.#awaited.size === 0)) this.#changed();
-  }
-
   async #readNetworks(signal: AbortSignal): Promise<void> {
     const { engine, networks } = this.#options;
-    this.#networks = await engine.networks(networks, signal);
+    this.#picture.networks = await engine.networks(networks, signal);
     this.#changed();
   }
 
@@ -264,21 +244,13 @@ export class DockerWatch {
 
   #tell(): void {
     const { clock, onView } = this.#options;
-    const began = clock.now();
-    const told: ContainerState[] = [];
-    const others: ContainerState[] = [];
-    for (const container of this.#containers) {
-      const isToBeTold = isLabelled(container.labels) && this.#uptimes.isGrownUp(container, began);
-      (isToBeTold ? told : others).push(container);
-    }
-    const draining = new Set(told.filter((container) => this.#kills.draining(container)).map(({ id }) => id));
     try {
-      onView({ containers: told, others, draining, networks: this.#networks }, this.#awaited.size === 0);
+      onView(this.#picture.view(clock.now()), this.#picture.isComplete);
     } catch (thrown) {
       this.#bug = toError(thrown);
       throw this.#bug;
     }
-    const nextGrownUp = this.#uptimes.untilNext(clock.now());
-    if (nextGrownUp !== undefined) this.#telling.actIn(nextGrownUp);
+    const next = this.#picture.untilNextView(clock.now());
+    if (next !== undefined) this.#telling.actIn(next);
   }
 }

@@ -1,0 +1,74 @@
+import type { ContainerState, DockerView, NetworkState } from './container.js';
+import { Kills } from './events.js';
+import { isLabelled } from './labels.js';
+import { LiveContainers } from './live-containers.js';
+import { Uptimes } from './uptimes.js';
+
+/** A moment by both clocks, in milliseconds. */
+export interface Moment {
+  /** Ours, which never jumps. */
+  readonly ours: number;
+  readonly dockers: number;
+}
+
+/** All that is known of one Docker engine, put together of its answers and of what it told by events alone. */
+export class Picture {
+  readonly containers = new LiveContainers();
+  networks: readonly NetworkState[] = [];
+  readonly #kills = new Kills();
+  readonly #uptimes: Uptimes;
+  /** Asked for, and not answered for yet. */
+  readonly #awaited = new Set<string>();
+
+  /** @param minUptime milliseconds that a container has to have run before it is in the view */
+  constructor(minUptime: number) {
+    this.#uptimes = new Uptimes(minUptime);
+  }
+
+  /** Without an answer for each of these, the picture is not complete. */
+  waitFor(ids: Iterable<string>): void {
+    this.#awaited.clear();
+    for (const id of ids) if (!this.containers.has(id)) this.#awaited.add(id);
+  }
+
+  /** @returns whether that may change the view; undefined = there is no such container */
+  answered(id: string, state: ContainerState | undefined, moment: Moment): boolean {
+    const changed = this.containers.fold(id, state);
+    if (state !== undefined && this.containers.has(id)) {
+      this.#uptimes.record(state, moment.dockers, moment.ours);
+    } else {
+      this.#uptimes.forget(id);
+      this.#kills.forget(id);
+    }
+    const wasAwaited = this.#awaited.delete(id);
+    const owner = this.containers.missingOwnerOf(id);
+    if (owner !== undefined) this.#awaited.add(owner);
+    return changed || (wasAwaited && this.isComplete);
+  }
+
+  killed(id: string, signal: number, time: number): void {
+    this.#kills.record(id, signal, time);
+  }
+
+  /** Whether Docker has answered for all that was asked. */
+  get isComplete(): boolean {
+    return this.#awaited.size === 0;
+  }
+
+  /** @param now by our clock */
+  view(now: number): DockerView {
+    const containers: ContainerState[] = [];
+    const others: ContainerState[] = [];
+    for (const container of this.containers) {
+      const isIn = isLabelled(container.labels) && this.#uptimes.isGrownUp(container, now);
+      (isIn ? containers : others).push(container);
+    }
+    const draining = new Set(containers.filter((each) => this.#kills.draining(each)).map(({ id }) => id));
+    return { containers, others, draining, networks: this.networks };
+  }
+
+  /** Milliseconds until the view changes by the mere course of time; undefined if it does not. */
+  untilNextView(now: number): number | undefined {
+    return this.#uptimes.untilNext(now);
+  }
+}

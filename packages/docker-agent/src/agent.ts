@@ -46,7 +46,7 @@ export interface AgentSettings extends Omit<RegistrationOptions, 'hostAddresses'
  */
 export async function runAgent(parts: AgentParts, settings: AgentSettings, outer: AbortSignal): Promise<void> {
   const { open, print, lookUp, report, clock, log, run } = parts;
-  let hostAddresses = await lookUp({});
+  let options = { ...settings, hostAddresses: await lookUp({}) };
   let registered: Registered = { entries: new Map(), shared: new Map(), problems: [] };
 
   const logEvent = logRegistrations(log);
@@ -58,7 +58,7 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, outer
   const signal = writer === undefined ? outer : AbortSignal.any([outer, writer.refusal]);
 
   const onView = (view: DockerView, complete: boolean) => {
-    registered = registrations(view, { ...settings, hostAddresses });
+    registered = registrations(view, options);
     const { entries, shared } = registered;
     writer?.publish(entries, { shared, partial: !complete });
     writer?.describe(
@@ -86,7 +86,7 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, outer
   const lookAgain = async () => {
     while (!signal.aborted) {
       await delay(clock, settings.resync, signal);
-      if (!signal.aborted) hostAddresses = await lookUp(hostAddresses);
+      if (!signal.aborted) options = { ...settings, hostAddresses: await lookUp(options.hostAddresses) };
     }
   };
 

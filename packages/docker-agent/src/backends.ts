@@ -1,4 +1,4 @@
-import { type Backend, backendKey } from '@clusterf/model';
+import { type Backend, backendKey, encodeBackend } from '@clusterf/model';
 import { type AddressOptions, locate } from './address.js';
 import { PROTOCOLS, type RequestedBackend, type RequestedPorts } from './backend-labels.js';
 import type { ContainerState } from './container.js';
@@ -15,8 +15,8 @@ export interface BackendOptions extends AddressOptions {
 export interface BackendDecision {
   /** Path in the tree. */
   readonly key: string;
-  /** What is registered; absent = nothing. */
-  readonly backend?: Backend;
+  /** What is registered, as it is written; absent = nothing. */
+  readonly value?: string;
   /** Why nothing is. */
   readonly refusal?: string;
   /** In the order in which they were looked at. */
@@ -37,7 +37,7 @@ export function decideBackend(
   const { facts, problems, refusal } = findings;
   return {
     key: backendKey(requested.service, container.id),
-    ...(backend === undefined ? { refusal: refusal ?? '' } : { backend }),
+    ...(backend === undefined ? { refusal: refusal ?? '' } : { value: encodeBackend(backend) }),
     facts,
     problems,
   };

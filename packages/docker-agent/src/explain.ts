@@ -1,6 +1,5 @@
-import { encodeBackend } from '@clusterf/model';
 import type { DockerView } from './container.js';
-import { type ContainerDecision, decide, type DecisionOptions } from './decisions.js';
+import { decide, type DecisionOptions } from './decisions.js';
 import type { Fact, LabelProblem } from './findings.js';
 
 /** One thing that a service could have of a container, and why it has or has not. */
@@ -41,18 +40,7 @@ export function explain(
   options: DecisionOptions,
 ): Explanation | undefined {
   const decision = decide(view, options).find(({ container }) => container.id === id);
-  return decision && explanationOf(decision);
-}
-
-function explanationOf({ container, services, problems }: ContainerDecision): Explanation {
-  return {
-    id: container.id,
-    name: container.name,
-    services: services.map(({ service, backend: { backend, ...why }, frontend }) => ({
-      service,
-      backend: { ...(backend === undefined ? {} : { value: encodeBackend(backend) }), ...why },
-      ...(frontend === undefined ? {} : { frontend }),
-    })),
-    problems,
-  };
+  if (decision === undefined) return undefined;
+  const { container, services, problems } = decision;
+  return { id: container.id, name: container.name, services, problems };
 }

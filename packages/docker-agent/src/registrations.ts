@@ -1,4 +1,4 @@
-import { encodeBackend, type Problem } from '@clusterf/model';
+import type { Problem } from '@clusterf/model';
 import type { DockerView } from './container.js';
 import { type ContainerDecision, decide, type DecisionOptions } from './decisions.js';
 import { type RouteOptions, routes } from './routes.js';
@@ -22,9 +22,9 @@ export function registrations(view: DockerView, options: RegistrationOptions): R
   const shared = new Map<string, string>();
   const problems: Problem[] = [];
   for (const decision of decide(view, options)) {
-    problems.push(...problemsOf(decision));
+    addProblems(decision, problems);
     for (const { backend, frontend } of decision.services) {
-      if (backend.backend !== undefined) entries.set(backend.key, encodeBackend(backend.backend));
+      if (backend.value !== undefined) entries.set(backend.key, backend.value);
       if (frontend?.value !== undefined) shared.set(frontend.key, frontend.value);
     }
   }
@@ -33,16 +33,12 @@ export function registrations(view: DockerView, options: RegistrationOptions): R
   return { entries, shared, problems: [...problems, ...advertised.problems] };
 }
 
-function problemsOf({ container, services, problems }: ContainerDecision): readonly Problem[] {
-  const ofServices = services.flatMap(({ service, backend, frontend }) =>
-    [...backend.problems, ...(frontend?.problems ?? [])].map(({ label, message }) => ({
-      label,
-      message: `${service}: ${message}`,
-    })),
-  );
-  return [...problems, ...ofServices].map(({ label, message }) => ({
-    source: 'docker',
-    key: `${container.name} ${label}`,
-    message,
-  }));
+function addProblems({ container, services, problems }: ContainerDecision, all: Problem[]): void {
+  const add = (label: string, message: string) =>
+    all.push({ source: 'docker', key: `${container.name} ${label}`, message });
+  for (const { label, message } of problems) add(label, message);
+  for (const { service, backend, frontend } of services) {
+    for (const { label, message } of backend.problems) add(label, `${service}: ${message}`);
+    for (const { label, message } of frontend?.problems ?? []) add(label, `${service}: ${message}`);
+  }
 }

@@ -1,7 +1,7 @@
 import { accept, reject, type Result } from '@clusterf/model';
 import type { ContainerState } from './container.js';
 
-export type KnownContainers = ReadonlyMap<string, ContainerState>;
+export type KnownContainers = Pick<ReadonlyMap<string, ContainerState>, 'get'>;
 
 /** Id of the container whose network this one was created on, if it was not given its own. */
 export function sharesNetworkOf({ networkMode }: Pick<ContainerState, 'networkMode'>): string | undefined {

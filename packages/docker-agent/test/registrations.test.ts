@@ -189,3 +189,37 @@ describe('routes', () => {
     });
   });
 });
+
+describe('what was decided before', () => {
+  const owner = container({ id: 'owner'.padEnd(64, '0'), name: 'owner', labels: {} });
+  const alone = container();
+  const sharing = container({ id: 'c2'.padEnd(64, '0'), name: 'web-2', networkMode: `container:${owner.id}` });
+  const ask = (others: readonly ContainerState[], draining: readonly string[], options: RegistrationOptions) =>
+    registrations({ containers: [alone, sharing], others, draining: new Set(draining), networks: [] }, options);
+  const weights = (draining: readonly string[]) =>
+    [...ask([owner], draining, OPTIONS).entries.values()].map((text) => JSON.parse(text).weight);
+
+  test('is decided otherwise when the container is told to stop, and when it is not any more', () => {
+    expect([weights([]), weights([ID]), weights([])]).toEqual([
+      [10, 10],
+      [0, 10],
+      [10, 10],
+    ]);
+  });
+
+  test('is decided otherwise when the options are others', () => {
+    const hosts = ['host1', 'host2'].map((hostName) => {
+      const [text = ''] = ask([owner], [], { ...OPTIONS, hostName }).entries.values();
+      return JSON.parse(text).host;
+    });
+    expect(hosts).toEqual(['host1', 'host2']);
+  });
+
+  test('is decided otherwise when only the container whose network is used has changed', () => {
+    const moved = { ...owner, attachments: [{ network: 'bridge', ipv4: '172.17.0.9' }] };
+    const addresses = [[owner], [moved], []].map((others) =>
+      [...ask(others, [], OPTIONS).entries.values()].map((text) => JSON.parse(text).ipv4),
+    );
+    expect(addresses).toEqual([['172.17.0.2', '172.17.0.2'], ['172.17.0.2', '172.17.0.9'], ['172.17.0.2']]);
+  });
+});

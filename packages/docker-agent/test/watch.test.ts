@@ -348,10 +348,10 @@ test('a thousand events of one container cause some inspects a second, the last 
 
 test('a kill is told without an inspect, even where an inspect would hang', async () => {
   const drained: string[][] = [];
-  const { docker, stop, watch } = scene(({ draining }) => drained.push([...draining]));
+  const { docker, stop, watch, clock } = scene(({ draining }) => drained.push([...draining]));
   docker.containers.set('a', up('a', { startedAt: 1 }));
   const running = watch.run(stop.signal);
-  await settled();
+  await clock.advance(100);
   docker.containers.set('a', HANGS);
   await docker.emit({ type: 'container', action: 'kill', id: 'a', labels: container().labels, time: 5, signal: 15 });
   expect(drained.at(-1)).toEqual(['a']);

@@ -25,7 +25,7 @@ export class OwnKeys {
   #inherited: ReadonlyMap<string, string> = new Map();
   #complete = false;
 
-  #desired: ReadonlyMap<string, Wanted> = new Map();
+  readonly #desired = new Map<string, Wanted>();
   readonly #written = new Map<string, LeasedKey>();
   readonly #held = new Map<string, string>();
   /** Keys of ours that were seen deleted, and the revisions that did it. */
@@ -50,7 +50,7 @@ export class OwnKeys {
 
   describe(value: string): void {
     this.#claimValue = value;
-    this.#want();
+    this.#wantClaim();
   }
 
   get claimValue(): string {
@@ -172,21 +172,26 @@ export class OwnKeys {
   }
 
   #want(): void {
-    const desired = new Map<string, Wanted>();
-    for (const [path, value] of [...this.#inherited, ...this.#published]) {
-      desired.set(path, { value, shared: false });
+    this.#desired.clear();
+    for (const entries of [this.#inherited, this.#published]) {
+      for (const [path, value] of entries) {
+        this.#desired.set(path, { value, shared: false });
+      }
     }
     for (const [path, value] of this.#shared) {
-      desired.set(path, { value, shared: true });
+      this.#desired.set(path, { value, shared: true });
     }
-    if (this.#claim !== undefined) {
-      desired.set(this.#claim, { value: this.#claimValue, shared: false });
-    }
-    this.#desired = desired;
+    this.#wantClaim();
     for (const path of this.#held.keys()) {
       if (this.#desired.get(path)?.shared !== true) {
         this.#held.delete(path);
       }
+    }
+  }
+
+  #wantClaim(): void {
+    if (this.#claim !== undefined) {
+      this.#desired.set(this.#claim, { value: this.#claimValue, shared: false });
     }
   }
 }

@@ -8,10 +8,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Etcd3, Watcher } from 'etcd3';
 import type { Environment } from './environment.js';
-import { PREFIX } from './etcd-tree.js';
-import { markdownTable, milliseconds } from './markdown.js';
+import { PREFIX } from '../etcd-tree.js';
+import { markdownTable, milliseconds } from '../markdown.js';
 import { backendPath, backendValue, destination, nameOf, serviceId } from './shape.js';
-import { quantile } from './statistics.js';
+import { quantile } from '../statistics.js';
 
 const SERVICES = [100, 1000, 10_000];
 const ROUNDS = 100;

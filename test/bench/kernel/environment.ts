@@ -6,8 +6,9 @@ import { IpvsClient } from '@clusterf/ipvs';
 import type { Etcd3 } from 'etcd3';
 import { type EtcdProcess, startEtcd } from '../../fixtures/etcd.js';
 import { requireMachine } from '../../lab/index.js';
-import { openEtcd, replaceTree } from './etcd-tree.js';
-import { type Contender, startAgent } from './contender.js';
+import { openEtcd, replaceTree } from '../etcd-tree.js';
+import type { Contender } from '../contender.js';
+import { startAgent } from './agent.js';
 import { untilComplete } from './kernel-table.js';
 import { type Shape, treeOf } from './shape.js';
 

@@ -1,13 +1,14 @@
 /** (a), (b): a table into an empty kernel, by each contender. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Contender, startAgent } from './contender.js';
+import { Contender } from '../contender.js';
+import { startAgent } from './agent.js';
 import type { Environment } from './environment.js';
-import { replaceTree } from './etcd-tree.js';
+import { replaceTree } from '../etcd-tree.js';
 import { requireComplete, untilComplete } from './kernel-table.js';
-import { markdownTable, seconds, times } from './markdown.js';
+import { markdownTable, seconds, times } from '../markdown.js';
 import { commandsOf, keepalivedConfigurationOf, nameOf, rulesOf, type Shape, treeOf } from './shape.js';
-import { median } from './statistics.js';
+import { median } from '../statistics.js';
 
 const SHAPES: readonly Shape[] = [
   { services: 1000, destinations: 10 },

@@ -1,7 +1,7 @@
 /** (f), (g): what the agent takes when there is nothing to do: memory by size, processor time over a minute. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from './environment.js';
-import { markdownTable } from './markdown.js';
+import { markdownTable } from '../markdown.js';
 import { nameOf, type Shape } from './shape.js';
 
 const SHAPES: readonly Shape[] = [

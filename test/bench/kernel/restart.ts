@@ -1,10 +1,10 @@
 /** (d): an agent started anew on an unchanged tree. */
-import { startAgent } from './contender.js';
+import { startAgent } from './agent.js';
 import type { Environment } from './environment.js';
 import { requireComplete } from './kernel-table.js';
-import { markdownTable, seconds } from './markdown.js';
+import { markdownTable, seconds } from '../markdown.js';
 import { nameOf, type Shape } from './shape.js';
-import { median } from './statistics.js';
+import { median } from '../statistics.js';
 
 const SHAPES: readonly Shape[] = [
   { services: 1000, destinations: 10 },

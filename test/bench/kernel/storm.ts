@@ -1,10 +1,10 @@
 /** (e): a thousand backends change their weight every second, for half a minute. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from './environment.js';
-import { write } from './etcd-tree.js';
-import { markdownTable, milliseconds } from './markdown.js';
+import { write } from '../etcd-tree.js';
+import { markdownTable, milliseconds } from '../markdown.js';
 import { backendPath, backendValue, destination, serviceId } from './shape.js';
-import { quantile } from './statistics.js';
+import { quantile } from '../statistics.js';
 
 const SHAPE = { services: 1000, destinations: 10 };
 /** Changes a transaction, and milliseconds between transactions: a thousand changes a second. */

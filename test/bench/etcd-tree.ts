@@ -1,6 +1,6 @@
 /** Writing to etcd as fast as it takes it: by gRPC, many keys to a transaction. */
 import { Etcd3 } from 'etcd3';
-import type { EtcdProcess } from '../../fixtures/etcd.js';
+import type { EtcdProcess } from '../fixtures/etcd.js';
 
 /** What etcd allows unless told otherwise. */
 const OPERATIONS = 128;

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectRoot } from '../../lab/project.js';
+import { projectRoot } from '../lab/project.js';
 
 export class Contender implements AsyncDisposable {
   /** When it was started, by `performance.now()`. */
@@ -69,9 +69,12 @@ export class Contender implements AsyncDisposable {
   }
 }
 
-/** The installed command, with its default settings. */
-export function startAgent(directory: string, args: readonly string[]): Contender {
-  const command = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf-ipvs.js');
-  const all = [command, '--state-dir', join(directory, 'state'), '--log-format', 'json', ...args];
-  return new Contender(process.execPath, all, { log: join(directory, 'agent.log') });
+/** One of the installed commands. */
+export function startCommand(
+  name: 'clusterf-docker' | 'clusterf-ipvs',
+  args: readonly string[],
+  log: string,
+): Contender {
+  const command = join(projectRoot(), 'packages', 'cli', 'bin', `${name}.js`);
+  return new Contender(process.execPath, [command, '--log-format', 'json', ...args], { log });
 }

@@ -5,12 +5,12 @@
 'use strict';
 const { readFileSync, statSync } = require('node:fs');
 const { createRequire, Module, SourceMap } = require('node:module');
-const { dirname, join } = require('node:path');
+const path = require('node:path');
 const { Script } = require('node:vm');
 
 /** In a checkout, `tsc -b` touches these whenever it has written anything; an installation has none of them. */
 const COMPILED = ['model', 'store', 'ipvs', 'daemon', 'docker-agent', 'ipvs-agent'].map((name) =>
-  join(__dirname, '..', name, 'tsconfig.tsbuildinfo'),
+  path.join(__dirname, '..', name, 'tsconfig.tsbuildinfo'),
 );
 
 /** Runs `main` of the package, which is what the command's bundle exports too, and exits with its code. */
@@ -21,18 +21,18 @@ async function start(command, packageName) {
 }
 
 function bundleOf(command) {
-  return join(__dirname, 'dist', `${command}.js`);
+  return path.join(__dirname, 'dist', `${command}.js`);
 }
 
 /** Whether there is a bundle, and nothing has been compiled since it was made: what is run is never stale. */
 function isCurrent(bundle) {
   const made = changedAt(bundle);
-  return made !== undefined && COMPILED.every((path) => made > (changedAt(path) ?? 0));
+  return made !== undefined && COMPILED.every((file) => made > (changedAt(file) ?? 0));
 }
 
 /** Milliseconds since 1970, undefined if there is no such file. */
-function changedAt(path) {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+function changedAt(file) {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs;
 }
 
 /** Runs a bundle. Its `script` can say what code has been compiled, for the next start. */
@@ -42,7 +42,7 @@ function load(bundle) {
   const cachedData = compiledCode(bundle);
   const script = new Script(Module.wrap(source), { filename: bundle, ...(cachedData && { cachedData }) });
   const module = { exports: {}, script };
-  script.runInThisContext()(module.exports, createRequire(bundle), module, bundle, dirname(bundle));
+  script.runInThisContext()(module.exports, createRequire(bundle), module, bundle, path.dirname(bundle));
   return module;
 }
 
@@ -67,7 +67,7 @@ function mapStackTraces(bundle) {
       frame.getColumnNumber() - 1,
     );
     if (originalSource === undefined) return text;
-    const source = join(dirname(bundle), originalSource);
+    const source = path.join(path.dirname(bundle), originalSource);
     return text.replace(/[^ (]*:\d+:\d+(?=\)?$)/, `${source}:${originalLine + 1}:${originalColumn + 1}`);
   };
   Error.prepareStackTrace = (error, frames) => [error, ...frames.map((frame) => `    at ${place(frame)}`)].join('\n');

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { join } from 'node:path';
+import type { DockerOptions } from 'dockerode';
+import { keepingConnections } from './docker-connections.js';
 
-/** Where Docker's API is, as Node's requests take it. */
-export interface Endpoint {
-  readonly request: typeof http.request;
-  readonly options: https.RequestOptions;
+/** Where Docker's API is, as dockerode takes it. */
+export interface Endpoint extends DockerOptions {
+  readonly agent: http.Agent;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -14,8 +15,14 @@ type Variables = Readonly<Record<string, string | undefined>>;
 /** What `--docker-endpoint` takes. */
 export const EXPECTED_ENDPOINT = 'unix:///PATH or tcp://HOST:PORT';
 
-/** Idle connections are kept for the next question, for milliseconds: a TLS handshake costs more than most answers. */
-const IDLE = 4_000;
+/** dockerode looks at DOCKER_HOST and all that goes with it by itself, for whatever it is not told. */
+const NOTHING_ELSE = {
+  host: undefined,
+  ca: undefined,
+  cert: undefined,
+  key: undefined,
+  timeout: undefined,
+};
 
 /** Undefined if the text is an endpoint, else what is wrong with it. */
 export function endpointProblem(text: string): string | undefined {
@@ -39,26 +46,23 @@ export function parseEndpoint(text: string, env: Variables): Endpoint {
   const problem = endpointProblem(text);
   if (problem !== undefined) throw new Error(`expected ${problem}`);
   if (text.startsWith('unix://')) {
-    const agent = new http.Agent({ keepAlive: true, timeout: IDLE });
-    return { request: http.request, options: { agent, socketPath: text.slice('unix://'.length) } };
+    const socketPath = text.slice('unix://'.length);
+    return { ...NOTHING_ELSE, protocol: 'http', socketPath, agent: keepingConnections(http.Agent) };
   }
-  const url = new URL(text);
+  // An IPv6 address keeps the brackets that URLs have: dockerode makes a URL again.
+  const { protocol, hostname: host, port } = new URL(text);
   const verify = (env['DOCKER_TLS_VERIFY'] ?? '') !== '';
-  const secure = url.protocol === 'https:' || url.port === '2376' || verify;
-  // Without the brackets of an IPv6 address, which only URLs have.
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  if (!secure) {
-    const agent = new http.Agent({ keepAlive: true, timeout: IDLE });
-    return { request: http.request, options: { agent, host, port: url.port || 2375 } };
+  if (protocol !== 'https:' && port !== '2376' && !verify) {
+    return { ...NOTHING_ELSE, protocol: 'http', host, port: port || 2375, agent: keepingConnections(http.Agent) };
   }
   // Where Docker's own client looks as well.
   const directory = env['DOCKER_CERT_PATH'] || (verify ? join(env['HOME'] ?? '/', '.docker') : undefined);
-  const agent = new https.Agent({ keepAlive: true, timeout: IDLE });
   const certificates = directory === undefined ? {} : readCertificates(directory);
-  return { request: https.request, options: { agent, host, port: url.port || 2376, ...certificates } };
+  const agent = keepingConnections(https.Agent);
+  return { ...NOTHING_ELSE, protocol: 'https', host, port: port || 2376, ...certificates, agent };
 }
 
-function readCertificates(directory: string): Pick<https.RequestOptions, 'ca' | 'cert' | 'key'> {
+function readCertificates(directory: string): { ca: Buffer; cert: Buffer; key: Buffer } {
   return {
     ca: readFileSync(join(directory, 'ca.pem')),
     cert: readFileSync(join(directory, 'cert.pem')),

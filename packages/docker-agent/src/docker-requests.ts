@@ -1,5 +1,7 @@
-import type { IncomingMessage } from 'node:http';
-import { errorCode, toError } from '@clusterf/daemon';
+import { IncomingMessage } from 'node:http';
+import type Dockerode from 'dockerode';
+import { toError } from '@clusterf/daemon';
+import { cameOfKeeping } from './docker-connections.js';
 import type { Endpoint } from './docker-endpoint.js';
 
 /** Milliseconds after which Docker counts as lost; generous, since a busy dockerd may take seconds to inspect. */
@@ -17,6 +19,8 @@ export class DockerError extends Error {
   }
 }
 
+export type Query = Readonly<Record<string, string>>;
+
 export interface Answer {
   readonly text: string;
   /** What the clock of who answers says, in milliseconds since 1970, exact to the second before. */
@@ -24,11 +28,12 @@ export interface Answer {
 }
 
 /**
- * GET, of all methods: nothing else is asked of Docker. On Node's own client rather than dockerode's, which waits for
- * ever for the rest of an answer whose connection was cut in the middle.
+ * GET, of all methods: nothing else is asked of Docker. Connections and requests are dockerode's; answers are read here,
+ * since it waits for ever for the rest of one whose connection was cut in its middle.
  */
 export class DockerRequests {
   readonly #endpoint: Endpoint;
+  #docker: Promise<Dockerode> | undefined;
 
   constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
@@ -36,67 +41,61 @@ export class DockerRequests {
 
   /** @throws as `read` does, and Error for an answer that is no JSON */
   async readJson(path: string, signal: AbortSignal): Promise<unknown> {
-    const { text } = await this.read(path, signal);
+    const { text } = await this.read(path, {}, signal);
     try {
       return JSON.parse(text);
     } catch {
       // Nothing of the answer in the error: containers have secrets.
-      throw new Error(`docker answers something else than JSON to GET ${route(path)}`);
+      throw new Error(`docker answers something else than JSON to GET ${path}`);
     }
   }
 
   /**
    * The whole of a short answer.
    *
-   * @param path with its query, if any
    * @throws DockerError for any answer but 200, and Error where there is none, or no whole one, within half a minute
    */
-  async read(path: string, signal: AbortSignal): Promise<Answer> {
+  async read(path: string, query: Query, signal: AbortSignal): Promise<Answer> {
     return await inTime(signal, async (limited) => {
-      const response = await this.open(path, limited);
+      const response = await this.open(path, query, limited);
       const date = Date.parse(response.headers.date ?? '');
       return { text: await readText(response), date: Number.isNaN(date) ? undefined : date };
     });
   }
 
   /** Resolves when the answer begins; the signal ends the answer too. @throws as `read` does, but without a limit */
-  async open(path: string, signal: AbortSignal): Promise<IncomingMessage> {
-    const response = await this.#send(path, signal);
-    const { statusCode = 0 } = response;
-    if (statusCode === 200) return response;
-    throw new DockerError(route(path), statusCode, reason(await readText(response)));
-  }
-
-  async #send(path: string, signal: AbortSignal): Promise<IncomingMessage> {
+  async open(path: string, query: Query, signal: AbortSignal): Promise<IncomingMessage> {
+    // Loaded when it is needed: it brings much that is never asked of it.
+    this.#docker ??= import('dockerode').then(({ default: Docker }) => new Docker(this.#endpoint));
+    const docker = await this.#docker;
     for (;;) {
-      const { answer, reused } = this.#attempt(path, signal);
+      signal.throwIfAborted();
       try {
-        return await answer;
-      } catch (error) {
-        // The other side may close an idle connection in the moment that it is used again; a new one tells.
-        if (!reused() || errorCode(toError(error)) !== 'ECONNRESET' || signal.aborted) throw error;
+        return await dial(docker, path, query, signal);
+      } catch (thrown) {
+        const error = toError(thrown);
+        if (!cameOfKeeping(error) || signal.aborted) throw refusal(path, error) ?? error;
       }
     }
   }
+}
 
-  #attempt(path: string, signal: AbortSignal): { answer: Promise<IncomingMessage>; reused: () => boolean } {
-    signal.throwIfAborted();
-    const { request: start, options } = this.#endpoint;
-    const request = start({ ...options, path });
-    const answer = new Promise<IncomingMessage>((resolve, reject) => {
-      let response: IncomingMessage | undefined;
-      const abort = () => (response ?? request).destroy(new Error('given up'));
-      signal.addEventListener('abort', abort);
-      request.once('close', () => signal.removeEventListener('abort', abort));
-      request.on('error', reject);
-      request.once('response', (message) => {
-        response = message;
-        resolve(message);
-      });
-      request.end();
+function dial({ modem }: Dockerode, path: string, query: Query, abortSignal: AbortSignal): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    // The question mark is dockerode's own way to say where the query goes, were there none.
+    const request = { method: 'GET', path: `${path}?`, options: query, statusCodes: { 200: true }, isStream: true };
+    modem.dial({ ...request, abortSignal }, (error, answer) => {
+      if (answer instanceof IncomingMessage) resolve(answer);
+      else reject(error ?? new Error('docker-modem hands out no stream'));
     });
-    return { answer, reused: () => request.reusedSocket };
-  }
+  });
+}
+
+/** What docker-modem says of an answer with another status than 200, in our words. */
+function refusal(path: string, error: Error): DockerError | undefined {
+  if (!('statusCode' in error) || typeof error.statusCode !== 'number') return undefined;
+  const reason = error.message.replace(/^\(HTTP code \d+\) \w+ - /, '').trim();
+  return new DockerError(path, error.statusCode, reason.slice(0, 200) || 'without saying why');
 }
 
 /** Ends what is asked unless it is answered in time, with an error that says so. */
@@ -127,19 +126,4 @@ async function readText(response: IncomingMessage): Promise<string> {
   let all = '';
   for await (const chunk of response) all += String(chunk);
   return all;
-}
-
-function route(path: string): string {
-  return path.split('?')[0] ?? path;
-}
-
-/** Docker says it as `{message}`, a proxy in its own words. */
-function reason(answer: string): string {
-  try {
-    const { message }: { message?: unknown } = JSON.parse(answer);
-    if (typeof message === 'string') return message;
-  } catch {
-    // As it is, then.
-  }
-  return answer.trim().slice(0, 200) || 'without saying why';
 }

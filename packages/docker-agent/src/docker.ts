@@ -14,7 +14,7 @@ import type {
 } from './container.js';
 import { parseEndpoint } from './docker-endpoint.js';
 import { ACTIONS, decodeEvents } from './docker-events.js';
-import { DockerError, DockerRequests } from './docker-requests.js';
+import { DockerError, DockerRequests, type Query } from './docker-requests.js';
 import { signalNumber, SIGTERM } from './signals.js';
 
 /** Milliseconds after which a subscription that is not answered counts as accepted. */
@@ -45,7 +45,7 @@ export function connectDocker(endpoint: string, env: Readonly<Record<string, str
 function dockerEngine(docker: DockerRequests): Engine {
   return {
     async subscribe(since, signal) {
-      const answer = docker.open(eventsPath({ since }), signal);
+      const answer = docker.open('/events', eventsQuery({ since }), signal);
       // Podman begins to answer with the first event, which may be hours away; a failure until then is the stream's.
       answer.catch(() => {});
       await Promise.race([answer, delay(SILENT_ACCEPTANCE, undefined, { ref: false })]);
@@ -53,7 +53,7 @@ function dockerEngine(docker: DockerRequests): Engine {
     },
 
     async recall(since, until, signal) {
-      const { text, date } = await docker.read(eventsPath({ since, until }), signal);
+      const { text, date } = await docker.read('/events', eventsQuery({ since, until }), signal);
       const events: DockerEvent[] = [];
       for await (const event of decodeEvents([text])) events.push(event);
       // A proxy may leave the date out: the own clock is then as good a guess as any.
@@ -93,12 +93,10 @@ function dockerEngine(docker: DockerRequests): Engine {
 }
 
 /** Times as Docker's clock has them, in milliseconds; seconds on the way, of which none before the first. */
-function eventsPath(times: { readonly since: number; readonly until?: number }): string {
-  const query = new URLSearchParams({ filters: JSON.stringify({ type: ['container', 'network'], event: ACTIONS }) });
-  for (const [name, time] of Object.entries(times)) {
-    query.set(name, Math.max(1, time / 1_000).toFixed(3));
-  }
-  return `/events?${query.toString()}`;
+function eventsQuery(times: { readonly since: number; readonly until?: number }): Query {
+  const seconds = Object.entries(times).map(([name, time]) => [name, Math.max(1, time / 1_000).toFixed(3)]);
+  const filters = JSON.stringify({ type: ['container', 'network'], event: ACTIONS });
+  return { filters, ...Object.fromEntries(seconds) };
 }
 
 async function* textOf(answer: Promise<IncomingMessage>): AsyncGenerator<string> {

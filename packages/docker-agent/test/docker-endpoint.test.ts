@@ -4,7 +4,10 @@ import http from 'node:http';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Dockerode from 'dockerode';
 import { endpointProblem, parseEndpoint } from '../src/docker-endpoint.js';
+
+const PEM = '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n';
 
 describe('an endpoint', () => {
   test.each([
@@ -12,10 +15,12 @@ describe('an endpoint', () => {
     ['tcp://host1', { host: 'host1', port: 2375 }],
     ['tcp://host1:80', { host: 'host1', port: '80' }],
     ['http://host1:4000', { host: 'host1', port: '4000' }],
-    ['tcp://[2001:db8::1]:2375', { host: '2001:db8::1', port: '2375' }],
+    // As a URL has it, which dockerode makes again.
+    ['tcp://[2001:db8::1]:2375', { host: '[2001:db8::1]', port: '2375' }],
   ])('%s is plain', (text, options) => {
     const endpoint = parseEndpoint(text, {});
-    expect(endpoint).toMatchObject({ request: http.request, options });
+    expect(endpoint).toMatchObject({ protocol: 'http', ...options });
+    expect(endpoint.agent).toBeInstanceOf(http.Agent);
   });
 
   test.each([
@@ -23,7 +28,9 @@ describe('an endpoint', () => {
     ['https://host1', {}, { host: 'host1', port: 2376 }],
     ['https://host1:443/', {}, { host: 'host1', port: 2376 }],
   ])('%s is by TLS', (text, env, options) => {
-    expect(parseEndpoint(text, env)).toMatchObject({ request: https.request, options });
+    const endpoint = parseEndpoint(text, env);
+    expect(endpoint).toMatchObject({ protocol: 'https', ...options });
+    expect(endpoint.agent).toBeInstanceOf(https.Agent);
   });
 
   test.each(['/var/run/docker.sock', 'unix://docker.sock', 'tcp://', 'npipe:////./pipe/docker'])(
@@ -38,16 +45,35 @@ describe('an endpoint', () => {
     expect(endpointProblem('ssh://host1')).toContain('ssh -nNT -L /run/docker-remote.sock:/var/run/docker.sock HOST');
   });
 
+  test.each([
+    ['unix:///run/docker.sock', { host: undefined, socketPath: '/run/docker.sock' }],
+    ['tcp://host1', { host: 'host1', port: 2375 }],
+  ])('dockerode is led to %s, whatever DOCKER_HOST and its companions say', (text, expected) => {
+    const home = mkdtempSync(join(tmpdir(), 'certificates-'));
+    const before = process.env;
+    try {
+      for (const name of ['ca', 'cert', 'key']) writeFileSync(join(home, `${name}.pem`), PEM);
+      const others = { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: home, DOCKER_CLIENT_TIMEOUT: '1' };
+      process.env = { ...before, DOCKER_HOST: 'tcp://127.0.0.1:2376', ...others };
+      const { modem } = new Dockerode(parseEndpoint(text, {}));
+      const nothing = { timeout: undefined, ca: undefined, cert: undefined, key: undefined };
+      expect(modem).toMatchObject({ protocol: 'http', ...expected, ...nothing });
+    } finally {
+      process.env = before;
+      rmSync(home, { recursive: true });
+    }
+  });
+
   test('certificates are where Docker’s own client looks for them', () => {
     const home = mkdtempSync(join(tmpdir(), 'certificates-'));
     try {
       for (const name of ['ca', 'cert', 'key']) writeFileSync(join(home, `${name}.pem`), name);
       const [ca, cert, key] = ['ca', 'cert', 'key'].map((text) => Buffer.from(text));
       const env = { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: home };
-      expect(parseEndpoint('tcp://host1', env).options).toMatchObject({ port: 2376, ca, cert, key });
+      expect(parseEndpoint('tcp://host1', env)).toMatchObject({ port: 2376, ca, cert, key });
       expect(() => parseEndpoint('tcp://host1', { DOCKER_TLS_VERIFY: '1', HOME: home })).toThrow('/.docker/ca.pem');
       // Without them it is checked who answers, by the machine's own authorities.
-      expect(parseEndpoint('tcp://host1:2376', {}).options.ca).toBeUndefined();
+      expect(parseEndpoint('tcp://host1:2376', {}).ca).toBeUndefined();
     } finally {
       rmSync(home, { recursive: true });
     }

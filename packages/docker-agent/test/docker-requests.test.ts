@@ -32,7 +32,7 @@ describe('an answer', () => {
       response.end('{"grüße":[1]}');
     });
     expect(await docker.readJson('/x', patient())).toEqual({ grüße: [1] });
-    expect(await docker.read('/x', patient())).toEqual({
+    expect(await docker.read('/x', {}, patient())).toEqual({
       text: '{"grüße":[1]}',
       date: Date.UTC(2026, 10, 22, 1, 26, 6),
     });
@@ -43,11 +43,11 @@ describe('an answer', () => {
       response.writeHead(url === '/docker?x=1' ? 404 : 403);
       response.end(url === '/docker?x=1' ? '{"message":"No such container: x"}' : '<h1>Forbidden</h1>');
     });
-    await expect(docker.read('/docker?x=1', patient())).rejects.toMatchObject({
+    await expect(docker.read('/docker', { x: '1' }, patient())).rejects.toMatchObject({
       status: 404,
       message: 'docker answers 404 to GET /docker: No such container: x',
     });
-    await expect(docker.read('/other', patient())).rejects.toThrow('403 to GET /other: <h1>Forbidden</h1>');
+    await expect(docker.read('/other', {}, patient())).rejects.toThrow('403 to GET /other: <h1>Forbidden</h1>');
   });
 
   test.each([
@@ -61,15 +61,51 @@ describe('an answer', () => {
     await expect(docker.readJson('/x', patient())).rejects.toThrow('aborted');
   });
 
+  test.each(['http://127.0.0.1:1/x', 'ftp://host1/x', '//['])(
+    'that leads elsewhere, to %s, is not followed',
+    async (location) => {
+      const docker = await answeredBy((_request, response) => void response.writeHead(301, { location }).end('moved'));
+      await expect(docker.read('/x', {}, patient())).rejects.toThrow('docker answers 301 to GET /x: moved');
+      // On the same connection, which nothing has broken.
+      await expect(docker.read('/x', {}, patient())).rejects.toThrow('301');
+    },
+  );
+
+  test('of another status that is cut in the middle is a failure at once', async () => {
+    const docker = await answeredBy((_request, response) => {
+      response.writeHead(500);
+      response.write('{"message', () => response.socket?.destroy());
+    });
+    await expect(docker.read('/x', {}, patient())).rejects.toThrow('aborted');
+  });
+
   test('that is no JSON is a failure that does not repeat it', async () => {
     const docker = await answeredBy((_request, response) => void response.end('"secret":"hunter2"}'));
-    await expect(docker.readJson('/x?y', patient())).rejects.toThrow(
+    await expect(docker.readJson('/x', patient())).rejects.toThrow(
       /^docker answers something else than JSON to GET \/x$/,
     );
   });
 });
 
 describe('a question', () => {
+  test('reaches an IPv6 address', async () => {
+    server = http.createServer((_request, response) => void response.end('[]')).listen(0, '::1');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    const docker = new DockerRequests(parseEndpoint(`tcp://[::1]:${port}`, {}));
+    expect(await docker.readJson('/x', patient())).toEqual([]);
+  });
+
+  test('says what is wanted as it is, whatever characters it has', async () => {
+    const docker = await answeredBy(({ url = '' }, response) => {
+      response.end(JSON.stringify([...new URL(url, 'http://docker').searchParams]));
+    });
+    const query = { filters: '{"label":["a=b&c"]}', since: '1.000', "ü'?#%": ' +' };
+    const { text } = await docker.read('/x', query, patient());
+    expect(JSON.parse(text)).toEqual(Object.entries(query));
+  });
+
   test.each([
     ['before the answer', () => {}],
     ['in its middle', (response: http.ServerResponse) => void response.write('[1,')],
@@ -81,11 +117,11 @@ describe('a question', () => {
     });
     const over = new AbortController();
     const [answer] = await Promise.all([
-      docker.read('/x', over.signal).catch(toError),
+      docker.read('/x', {}, over.signal).catch(toError),
       once(asked, 'asked').then(() => over.abort()),
     ]);
-    expect(answer).toEqual(new Error('given up'));
-    await expect(docker.read('/x', over.signal)).rejects.toThrow('aborted');
+    expect(answer).toMatchObject({ message: expect.stringContaining('aborted') });
+    await expect(docker.read('/x', {}, over.signal)).rejects.toThrow('aborted');
   });
 
   test('is asked anew where the connection was kept and is closed just now', async () => {
@@ -97,7 +133,7 @@ describe('a question', () => {
     server?.on('connection', () => {
       connections += 1;
     });
-    await docker.read('/first', patient());
+    await docker.read('/first', {}, patient());
     expect(await docker.readJson('/second', patient())).toEqual([]);
     expect(connections).toBe(2);
   });
@@ -108,7 +144,7 @@ describe('a question', () => {
       requests += 1;
       request.socket.resetAndDestroy();
     });
-    await expect(docker.read('/x', patient())).rejects.toThrow('ECONNRESET');
+    await expect(docker.read('/x', {}, patient())).rejects.toThrow('ECONNRESET');
     expect(requests).toBe(1);
   });
 });

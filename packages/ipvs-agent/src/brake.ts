@@ -6,9 +6,12 @@ import type { Table } from './table.js';
 const FEWEST = 4;
 
 export interface BrakeOptions {
-  /** 0 to 1: a pass may remove this share of all destinations, and no more; 1 = any. */
+  /** 0 to 1: the share of all destinations that may go within `hold`, and no more; 1 = any. */
   readonly share: number;
-  /** Milliseconds for which more has to be asked for, without a break, until it is done: `--brake-hold`. */
+  /**
+   * Milliseconds for which more has to be asked for, without a break, until it is done, and for which what there was
+   * is remembered: `--brake-hold`.
+   */
   readonly hold: number;
 }
 
@@ -18,11 +21,14 @@ export interface Stakes {
   readonly owned: (key: string) => boolean;
   /** Whether its removal is settled already and only waits for its connections. */
   readonly draining: (key: string, destination: string) => boolean;
+  /** How many of them there are. */
+  readonly drains: number;
 }
 
 /**
- * Holds back the removals of a pass that would take away more than a share of all destinations, until they have been
- * asked for long enough: a prefix deleted by mistake, a whole host's leases lost at once. What is new or changed goes on.
+ * Holds back removals that would leave too few of the destinations there were a moment ago: a prefix deleted by
+ * mistake, or the leases of all hosts lapsing one after another. Once it holds, everything that is to go is held until
+ * all of it is back, or has been asked for for long enough. What is new or changed goes on.
  */
 export class Brake {
   readonly #options: BrakeOptions;
@@ -30,6 +36,8 @@ export class Brake {
   #since: number | undefined;
   /** It has been asked for for long enough, and is being done. */
   #obeying = false;
+  /** How many destinations there were when some were asked away, oldest first. */
+  #counts: { readonly at: number; readonly count: number }[] = [];
 
   constructor(options: BrakeOptions) {
     this.#options = options;
@@ -44,11 +52,13 @@ export class Brake {
   check({ make, remove }: Diff, stakes: Stakes, now: number): Diff & { readonly held: readonly Op[] } {
     const fresh = remove.filter((op) => !isDraining(op, stakes));
     const going = fresh.reduce((sum, op) => sum + removedBy(op, stakes), 0);
-    if (going === 0 || !this.#isTooMuch(going, stakes)) {
+    if (going === 0) {
+      if (this.#obeying) this.#counts = []; // What is left is what there is, from here on.
       this.#since = undefined;
       this.#obeying = false;
       return { make, remove, held: [] };
     }
+    if (this.#since === undefined && !this.#isTooMuch(going, stakes, now)) return { make, remove, held: [] };
     this.#since ??= now;
     // What it obeys takes more than a pass: virtual services wait a moment more.
     this.#obeying ||= now >= this.#since + this.#options.hold;
@@ -57,14 +67,12 @@ export class Brake {
     return { make, remove: remove.filter((op) => !held.has(op)), held: fresh };
   }
 
-  #isTooMuch(going: number, { actual, owned, draining }: Stakes): boolean {
-    let all = 0;
-    for (const [key, { destinations }] of actual) {
-      if (!owned(key)) continue;
-      for (const at of destinations.keys()) if (!draining(key, at)) all += 1;
-      if (going <= all * this.#options.share) return false; // No need to count tens of thousands for one removal.
-    }
-    return all >= FEWEST;
+  #isTooMuch(going: number, { actual, owned, drains }: Stakes, now: number): boolean {
+    let count = -drains;
+    for (const [key, { destinations }] of actual) if (owned(key)) count += destinations.size;
+    this.#counts = [...this.#counts.filter(({ at }) => now - at < this.#options.hold), { at: now, count }];
+    const most = Math.max(...this.#counts.map((before) => before.count));
+    return most >= FEWEST && count - going < most * (1 - this.#options.share);
   }
 }
 

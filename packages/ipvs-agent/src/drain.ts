@@ -70,6 +70,15 @@ export class Drains {
     }
   }
 
+  /** How many destinations drain, in this run or since the one before. */
+  get size(): number {
+    let size = 0;
+    for (const drains of this.#drains.values()) size += drains.size;
+    for (const [key, inherited] of this.#inherited)
+      for (const destination of inherited.keys()) if (!this.#drains.get(key)?.has(destination)) size += 1;
+    return size;
+  }
+
   /** Virtual services with a destination that drains. */
   get keys(): Iterable<string> {
     return this.#drains.keys();

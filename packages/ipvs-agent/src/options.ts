@@ -94,7 +94,7 @@ export const command = defineCommand({
       default: '50%',
       check: (text: string) => (parseShare(text) === undefined ? 'a percentage such as 50%, or off' : undefined),
       group: 'IPVS',
-      describe: 'share of all destinations that one pass may remove, from 4 of them on; or off',
+      describe: 'share of the destinations there were that may go within --brake-hold, from 4 of them on; or off',
     },
     'brake-hold': {
       type: 'duration',

@@ -83,7 +83,8 @@ export class Restraint {
   /** What of a difference is not held back. */
   allow(diff: Diff, { actual, owned, rejected, published }: Circumstances): Diff {
     const now = this.#clock.now();
-    const stakes: Stakes = { actual, owned, draining: (key, destination) => this.#drains.has(key, destination) };
+    const draining = (key: string, destination: string) => this.#drains.has(key, destination);
+    const stakes: Stakes = { actual, owned, draining, drains: this.#drains.size };
     const { held, ...legible } = holdBack(diff, actual, rejected, published);
     const { held: braked, ...safe } = this.#brake.check(legible, stakes, now);
     this.#note([

@@ -66,7 +66,9 @@ export class Surroundings {
     this.#fresh = false;
     const wanted = addressesToBind(actual, { ours, removals, withdrawWhenEmpty });
     await addresses.bind(wanted);
-    await addresses.unbind(wanted);
+    // Who else has a virtual service on an address of ours is not to lose it: it may be one of ours, forgotten.
+    const others = { ours: (key: string) => !ours(key), removals: [], withdrawWhenEmpty: false };
+    await addresses.unbind(new Set([...wanted, ...addressesToBind(actual, others)]));
   }
 
   /** Brings the sync daemons to what the tree says. */

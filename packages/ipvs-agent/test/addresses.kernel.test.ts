@@ -272,11 +272,14 @@ describe('virtual addresses', () => {
     expect((await seen('vip1')).addresses).toEqual(['10.9.0.1/32']);
   });
 
-  test('are removed when --vip-interface was taken away', async () => {
+  test('are left, and told of, when --vip-interface is left out, and are known again when it is back', async () => {
     await pass(await start(), set('10.9.0.1'));
     const without = open(undefined, await load());
     await pass(without, set('10.9.0.1'));
-    expect(await exists(DEVICE)).toBe(false);
+    expect((await seen()).addresses).toEqual(['10.9.0.1/32']);
+    expect(log.text).toContain('addresses that an earlier run bound are left');
+    await pass(await start(), set('10.9.0.2'));
+    expect((await seen()).addresses).toEqual(['10.9.0.2/32']);
   });
 
   test('are told beforehand, and nothing is touched, by a preview', async () => {

@@ -40,6 +40,54 @@ describe('the brake', () => {
     expect(agent.log.said('no longer held back: brake')).toBe(1);
   });
 
+  test('holds when they vanish one after another: leases that lapse host by host', async () => {
+    const { source, kernel, agent } = await started({ 'services/web/frontend': WEB, ...MANY }, { brake: 0.5 });
+    for (const [i, name] of ['a', 'b'].entries()) {
+      source.change({ [`services/web/backends/${name}`]: undefined });
+      await until('it to go', () => destinations(kernel).length === 4 - i);
+      await agent.clock.advance(1000);
+    }
+    source.change({ 'services/web/backends/c': undefined });
+    await until('it to brake', () => agent.log.said('the brake holds') > 0);
+    source.change({ 'services/web/backends/d': undefined });
+    await agent.clock.advance(HOLD - 2000);
+    expect(destinations(kernel)).toHaveLength(3);
+  });
+
+  test('lets those go one by one that leave over a longer time', async () => {
+    const { source, kernel, agent } = await started({ 'services/web/frontend': WEB, ...MANY }, { brake: 0.5 });
+    for (const [i, name] of ['a', 'b', 'c', 'd'].entries()) {
+      source.change({ [`services/web/backends/${name}`]: undefined });
+      await until('it to go', () => destinations(kernel).length === 4 - i);
+      await agent.clock.advance(HOLD);
+    }
+    expect(agent.log.said('the brake holds')).toBe(0);
+  });
+
+  test('is not worn out by one that comes and goes', async () => {
+    const { source, kernel, agent } = await started({ 'services/web/frontend': WEB, ...MANY }, { brake: 0.5 });
+    for (let i = 0; i < 5; i += 1) {
+      source.change({ 'services/web/backends/a': undefined });
+      await until('it to go', () => destinations(kernel).length === 4);
+      source.change({ 'services/web/backends/a': MANY['services/web/backends/a'] });
+      await until('it to come', () => destinations(kernel).length === 5);
+    }
+    expect(agent.log.said('the brake holds')).toBe(0);
+  });
+
+  test('holds what is not back yet while others are coming back', async () => {
+    const { source, kernel, agent } = await braking(NONE);
+    await until('it to brake', () => agent.log.said('the brake holds') > 0);
+    for (const name of ['a', 'b', 'c']) {
+      source.change({ [`services/web/backends/${name}`]: MANY[`services/web/backends/${name}`] });
+      await agent.clock.advance(1000);
+    }
+    expect(destinations(kernel)).toHaveLength(5);
+    await agent.clock.advance(HOLD - 3000);
+    await until('the others to go', () => destinations(kernel).length === 3);
+    expect(kernel.asked.filter(({ command }) => command === 'delDestination')).toHaveLength(2);
+  });
+
   test('obeys once for all where virtual services wait for their grace besides', async () => {
     const { kernel, agent } = await braking({ ...NONE, 'services/web/frontend': undefined }, { grace: 500 });
     await until('it to brake', () => agent.log.said('the brake holds') > 0);
@@ -103,6 +151,7 @@ describe('the brake', () => {
     for (const at of ['172.17.0.2:8080', '172.17.0.3:8080']) kernel.open.set(at, { active: 1, inactive: 0 });
     source.change({ 'services/web/backends/a': undefined, 'services/web/backends/b': undefined });
     await until('two to drain', () => agent.agent.status().draining.length === 2);
+    await agent.clock.advance(HOLD);
     source.change({ 'services/web/backends/c': undefined });
     await until('one of the other three to go', () => destinations(kernel).length === 4);
     expect(agent.log.said('the brake holds')).toBe(0);

@@ -1,6 +1,6 @@
 /** What goes along with the table, as a running `clusterf-ipvs` keeps it. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -133,6 +133,22 @@ describe('virtual addresses', () => {
     expect(status).toMatchObject({ virtualAddresses: { foreign: ['10.9.9.9'], drift: { addresses: 1 } } });
     await agent.stop();
   });
+});
+
+test('an address is not taken from under a virtual service whose owner was forgotten with a torn state', async () => {
+  await put({ 'services/db/frontend': { ipv4: '10.0.0.9', tcp: 1 } });
+  const own = [...flags, '--vip-interface', DEVICE];
+  await using first = new AgentProcess('clusterf-ipvs', own);
+  await until('all to be bound', async () => (await addresses()).length === 3);
+  await first.stop('SIGKILL');
+  const [namespace = ''] = await readdir(join(directory, 'state'));
+  await writeFile(join(directory, 'state', namespace, 'owned.json'), '{"version":1,"virt');
+  await rm(join(directory, 'tree', 'services', 'web'), { recursive: true });
+  await using second = new AgentProcess('clusterf-ipvs', own);
+  await until('it to be ready', async () => await answers('/readyz', 200));
+  expect(await output('ipvsadm', '-Sn')).toContain(`-A -t ${VIP}:80`);
+  expect(await addresses()).toContain(`${VIP}/32`);
+  expect(await second.stop()).toBe(0);
 });
 
 describe('sync daemons', () => {

@@ -7,7 +7,7 @@ import { Rtnetlink } from './rtnetlink.js';
 import type { AddressesState } from './state.js';
 
 export interface VirtualAddressesOptions {
-  /** `--vip-interface`; undefined binds nothing, and removes what an earlier run bound. */
+  /** `--vip-interface`; undefined binds nothing, and leaves what an earlier run bound where it is. */
   readonly interface: string | undefined;
   /** Of `AddressesState`: what is ours on which device. */
   readonly state: StateFile<AddressesState>;
@@ -51,6 +51,11 @@ export class VirtualAddresses implements Disposable {
     this.#bindings =
       name === undefined ? undefined : new Bindings(known ?? { interface: name, made: null, addresses: [] }, parts);
     this.#former = devices.filter((device) => device !== known).map((device) => new Bindings(device, parts));
+    if (name === undefined)
+      for (const device of devices)
+        log.warn('addresses that an earlier run bound are left: no --vip-interface is given to keep them', {
+          ...device,
+        });
   }
 
   /** Asks the kernel for nothing yet. */
@@ -64,11 +69,11 @@ export class VirtualAddresses implements Disposable {
     await this.#bindings?.bind(wanted);
   }
 
-  /** Removes ours that are not to be kept, and all on devices that are no longer `--vip-interface`. */
+  /** Removes ours that are not to be kept, and all on devices in whose place another has come. */
   async unbind(keep: ReadonlySet<string>): Promise<void> {
     await this.#bindings?.unbind(keep);
-    // Only once their successor stands.
-    if (this.#bindings === undefined || this.#bindings.usable) await this.#withdrawFormer();
+    // Only once their successor stands: an option left out by mistake takes nothing away.
+    if (this.#bindings?.usable) await this.#withdrawFormer();
   }
 
   /** Removes all of ours, and devices that we made if nobody else has put anything on them: `--exit-withdraw`. */

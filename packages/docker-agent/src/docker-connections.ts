@@ -16,7 +16,9 @@ export function keepingConnections(Agent: new (options: http.AgentOptions) => ht
     addRequest(request: http.ClientRequest, options: object) {
       // It would follow a redirection, and let the failure of that end the process.
       request.prependOnceListener('response', ({ headers }) => delete headers.location);
-      request.once('error', (error) => Object.assign(error, { kept: request.reusedSocket }));
+      request.once('error', (error) => {
+        if (request.reusedSocket) Object.assign(error, { kept: true });
+      });
       addRequest.call(agent, request, options);
     },
     // For its debug log it writes out each request, read or not: with all connections, unless they are hidden.
@@ -26,5 +28,5 @@ export function keepingConnections(Agent: new (options: http.AgentOptions) => ht
 
 /** Whether a request failed since the other side closed an idle connection in the moment that it was used again. */
 export function cameOfKeeping(error: Error): boolean {
-  return 'kept' in error && error.kept === true && errorCode(error) === 'ECONNRESET';
+  return 'kept' in error && errorCode(error) === 'ECONNRESET';
 }

@@ -1,6 +1,6 @@
 import { destinationKey } from '@clusterf/ipvs';
 import type { Diff, Op } from './diff.js';
-import type { Table } from './table.js';
+import type { Table, TableEntry } from './table.js';
 
 /** Fewer destinations than this are nothing to be afraid for: one of two is half of all. */
 const FEWEST = 4;
@@ -19,16 +19,15 @@ export interface BrakeOptions {
 export interface Stakes {
   readonly actual: Table;
   readonly owned: (key: string) => boolean;
-  /** Whether its removal is settled already and only waits for its connections. */
-  readonly draining: (key: string, destination: string) => boolean;
-  /** How many of them there are. */
-  readonly drains: number;
 }
 
 /**
  * Holds back removals that would leave too few of the destinations there were a moment ago: a prefix deleted by
- * mistake, or the leases of all hosts lapsing one after another. Once it holds, everything that is to go is held until
- * all of it is back, or has been asked for for long enough. What is new or changed goes on.
+ * mistake, or the leases of all hosts lapsing one after another. Once it holds, every such removal is held until all of it
+ * is back, or has been asked for for long enough. What is new or changed goes on.
+ *
+ * Only destinations that take connections count: what has weight 0 is no loss, since a container that is stopped, or a
+ * destination that drains, had its weight taken away before, on purpose.
  */
 export class Brake {
   readonly #options: BrakeOptions;
@@ -50,8 +49,8 @@ export class Brake {
 
   /** @param now milliseconds of a clock that never runs backwards */
   check({ make, remove }: Diff, stakes: Stakes, now: number): Diff & { readonly held: readonly Op[] } {
-    const fresh = remove.filter((op) => !isDraining(op, stakes));
-    const going = fresh.reduce((sum, op) => sum + removedBy(op, stakes), 0);
+    const losses = remove.filter((op) => lossBy(op, stakes.actual) > 0);
+    const going = losses.reduce((sum, op) => sum + lossBy(op, stakes.actual), 0);
     if (going === 0) {
       if (this.#obeying) this.#counts = []; // What is left is what there is, from here on.
       this.#since = undefined;
@@ -63,29 +62,30 @@ export class Brake {
     // What it obeys takes more than a pass: virtual services wait a moment more.
     this.#obeying ||= now >= this.#since + this.#options.hold;
     if (this.#obeying) return { make, remove, held: [] };
-    const held = new Set(fresh);
-    return { make, remove: remove.filter((op) => !held.has(op)), held: fresh };
+    const held = new Set(losses);
+    return { make, remove: remove.filter((op) => !held.has(op)), held: losses };
   }
 
-  #isTooMuch(going: number, { actual, owned, drains }: Stakes, now: number): boolean {
-    let count = -drains;
-    for (const [key, { destinations }] of actual) if (owned(key)) count += destinations.size;
+  #isTooMuch(going: number, { actual, owned }: Stakes, now: number): boolean {
+    let count = 0;
+    for (const [key, entry] of actual) if (owned(key)) count += takingConnections(entry);
     this.#counts = [...this.#counts.filter(({ at }) => now - at < this.#options.hold), { at: now, count }];
     const most = Math.max(...this.#counts.map((before) => before.count));
     return most >= FEWEST && count - going < most * (1 - this.#options.share);
   }
 }
 
-/** Whether all that an operation removes is settled already. */
-function isDraining(op: Op, stakes: Stakes): boolean {
-  const destinations = stakes.actual.get(op.key)?.destinations.size ?? 0;
-  return destinations > 0 && removedBy(op, stakes) === 0;
+/** How many destinations that take connections an operation takes away. */
+function lossBy(op: Op, actual: Table): number {
+  const entry = actual.get(op.key);
+  if (entry === undefined) return 0;
+  if (op.command === 'delService') return takingConnections(entry);
+  if (op.command !== 'delDestination') return 0;
+  return (entry.destinations.get(destinationKey(op.destination))?.weight ?? 0) > 0 ? 1 : 0;
 }
 
-/** How many destinations an operation takes away. */
-export function removedBy(op: Op, { actual, draining }: Stakes): number {
-  if (op.command === 'delDestination') return draining(op.key, destinationKey(op.destination)) ? 0 : 1;
-  if (op.command !== 'delService') return 0;
-  const destinations = actual.get(op.key)?.destinations.keys() ?? [];
-  return [...destinations].filter((at) => !draining(op.key, at)).length;
+function takingConnections({ destinations }: TableEntry): number {
+  let count = 0;
+  for (const { weight } of destinations.values()) if (weight > 0) count += 1;
+  return count;
 }

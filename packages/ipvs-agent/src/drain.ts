@@ -70,15 +70,6 @@ export class Drains {
     }
   }
 
-  /** How many destinations drain, in this run or since the one before. */
-  get size(): number {
-    let size = 0;
-    for (const drains of this.#drains.values()) size += drains.size;
-    for (const [key, inherited] of this.#inherited)
-      for (const destination of inherited.keys()) if (!this.#drains.get(key)?.has(destination)) size += 1;
-    return size;
-  }
-
   /** Virtual services with a destination that drains. */
   get keys(): Iterable<string> {
     return this.#drains.keys();
@@ -86,11 +77,6 @@ export class Drains {
 
   get all(): readonly Readonly<Drain>[] {
     return [...this.#drains.values()].flatMap((drains) => [...drains.values()]);
-  }
-
-  /** Whether the removal of this destination has begun, in this run or in the one before. */
-  has(key: string, destination: string): boolean {
-    return this.#drains.get(key)?.has(destination) ?? this.#inherited.get(key)?.has(destination) ?? false;
   }
 
   /** When there is something to look at or to do next, undefined if nothing drains. */

@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '@clusterf/daemon';
 import type { EntryRef } from '@clusterf/model';
 import type { Kernel } from './apply.js';
-import { type Brake, removedBy, type Stakes } from './brake.js';
+import type { Brake } from './brake.js';
 import type { Diff, Op } from './diff.js';
 import type { Drains } from './drain.js';
 import type { Grace } from './grace.js';
@@ -83,13 +83,11 @@ export class Restraint {
   /** What of a difference is not held back. */
   allow(diff: Diff, { actual, owned, rejected, published }: Circumstances): Diff {
     const now = this.#clock.now();
-    const draining = (key: string, destination: string) => this.#drains.has(key, destination);
-    const stakes: Stakes = { actual, owned, draining, drains: this.#drains.size };
     const { held, ...legible } = holdBack(diff, actual, rejected, published);
-    const { held: braked, ...safe } = this.#brake.check(legible, stakes, now);
+    const { held: braked, ...safe } = this.#brake.check(legible, { actual, owned }, now);
     this.#note([
-      this.#holding(published ? 'unreadable entries' : 'nothing published', held, stakes),
-      this.#holding('brake', braked, stakes),
+      this.#holding(published ? 'unreadable entries' : 'nothing published', held, actual),
+      this.#holding('brake', braked, actual),
     ]);
     return safe;
   }
@@ -132,8 +130,8 @@ export class Restraint {
     };
   }
 
-  #holding(reason: Held['reason'], ops: readonly Op[], stakes: Stakes): Held {
-    const destinations = ops.reduce((sum, op) => sum + removedBy(op, stakes), 0);
+  #holding(reason: Held['reason'], ops: readonly Op[], actual: Table): Held {
+    const destinations = ops.reduce((sum, op) => sum + destinationsOf(op, actual), 0);
     const since = this.#held.find((before) => before.reason === reason)?.since ?? new Date().toISOString();
     return { reason, ops, destinations, since };
   }
@@ -165,4 +163,10 @@ const MESSAGES: Readonly<Record<HeldStatus['reason'], string>> = {
 function list(ops: readonly Op[]): string[] {
   const listed = ops.slice(0, LISTED).map(printOp);
   return ops.length > LISTED ? [...listed, `and ${ops.length - LISTED} more`] : listed;
+}
+
+/** How many destinations an operation removes. */
+function destinationsOf({ command, key }: Op, actual: Table): number {
+  if (command === 'delService') return actual.get(key)?.destinations.size ?? 0;
+  return command === 'delDestination' ? 1 : 0;
 }

@@ -88,6 +88,15 @@ describe('the brake', () => {
     expect(kernel.asked.filter(({ command }) => command === 'delDestination')).toHaveLength(2);
   });
 
+  test('lets go what had its weight taken away before: containers that are stopped', async () => {
+    const { source, kernel, agent } = await started({ 'services/web/frontend': WEB, ...MANY }, { brake: 0.5 });
+    source.change(Object.fromEntries(Object.entries(MANY).map(([key, value]) => [key, { ...value, weight: 0 }])));
+    await until('no weight', () => destinations(kernel).every((line) => line.endsWith(' 0')));
+    source.change(NONE);
+    await until('all to go', () => destinations(kernel).length === 0);
+    expect(agent.log.said('the brake holds')).toBe(0);
+  });
+
   test('obeys once for all where virtual services wait for their grace besides', async () => {
     const { kernel, agent } = await braking({ ...NONE, 'services/web/frontend': undefined }, { grace: 500 });
     await until('it to brake', () => agent.log.said('the brake holds') > 0);

@@ -114,7 +114,9 @@ async function tell(stack: Stack, kernel: IpvsClient): Promise<void> {
 
   story.chapter('The docker-agent is killed: its registrations lapse with their lease, and come back with it');
   await story.shell(`kill -KILL ${dockerAgent.pid}    # clusterf-docker`);
-  story.say(`# waiting for its lease to end: --ttl ${TTL}s, so that you wait less than the default 10 s`);
+  story.say(
+    `# waiting for its lease to end: --ttl ${TTL}s, so that you wait less than the default 10 s, and for the brake: --brake-hold 3s of the default 30 s`,
+  );
   await destinations(0);
   await story.shell('etcdctl get --prefix --keys-only /clusterf/services/web/backends/');
   await story.shell(`ipvsadm -Ln -t ${VIP}:80`);

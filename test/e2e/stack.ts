@@ -60,7 +60,9 @@ export async function startStack(report: (part: string) => void = () => {}): Pro
       dockerd,
       client,
       startDockerAgent: () => keep(new AgentProcess('clusterf-docker', [...source, ...docker])),
-      startIpvsAgent: () => keep(new AgentProcess('clusterf-ipvs', [...source, '--state-dir', state])),
+      // With a brake that lets go sooner than the default 30 s.
+      startIpvsAgent: () =>
+        keep(new AgentProcess('clusterf-ipvs', [...source, '--state-dir', state, '--brake-hold', '3s'])),
       ipvsadm: async () => (await run('ipvsadm', ['-Ln'])).stdout,
       [Symbol.asyncDispose]: dispose,
     };

@@ -98,6 +98,8 @@ export class IpvsAgent {
   readonly #dirty = new Set<string>();
   /** Whether the tree has published anything yet. */
   #published = false;
+  /** Whether what comes before the first pass is done. */
+  #begun = false;
   /** Whether the first pass is done. */
   #ready = false;
   /** When the pass under way began, by the clock. */
@@ -211,15 +213,16 @@ export class IpvsAgent {
     this.#published ||= desired.size > 0;
   }
 
-  /** What comes before the first pass, once the tree and the kernel are known. */
+  /** What comes once before the first pass, when the tree and the kernel are known. */
   async #begin(actual: MutableTable): Promise<void> {
-    if (this.#ready) return;
+    if (this.#begun) return;
     const { kernel, ownership, log } = this.#parts;
     if (this.#options.flush) {
       log.warn('flushing the kernel table', { virtualServices: [...actual.keys()] });
       await kernel.flush();
       actual.clear();
     }
+    this.#begun = true; // Also if the pass fails later: what it has made by then is not flushed again.
     if (this.#options.adopt) for (const key of actual.keys()) ownership.add(key);
     ownership.retain(actual, this.#planner.desired);
     this.#view.reportForeign();

@@ -157,7 +157,7 @@ export class Restraint {
 const MESSAGES: Readonly<Record<HeldStatus['reason'], string>> = {
   'unreadable entries': 'held back until every entry can be read',
   'nothing published': 'removals held back until the tree publishes something',
-  brake: 'the brake holds: this pass would remove too many destinations at once',
+  brake: 'the brake holds: too many destinations would be gone within its time',
 };
 
 function list(ops: readonly Op[]): string[] {

@@ -264,6 +264,31 @@ describe('options', () => {
     await until('the first pass', () => destinations(kernel).length === 2);
     expect([...kernel.table.keys()]).toEqual([WEB_KEY]);
   });
+
+  test('--flush clears the table once, also when the first pass fails after it and is done again', async () => {
+    const source = new ScriptedSource();
+    const kernel = new MemoryKernel();
+    let flushed = 0;
+    const [flush, execute] = [kernel.flush.bind(kernel), kernel.execute.bind(kernel)];
+    kernel.flush = async () => {
+      flushed += 1;
+      await flush();
+    };
+    kernel.execute = async (ops) => {
+      kernel.execute = execute;
+      await execute(ops);
+      throw new Error('the socket was closed');
+    };
+    const agent = await RunningAgent.start([source], kernel, { flush: true });
+    source.snapshot(TREE);
+    await until('the failure', () => agent.log.said('pass failed') > 0);
+    await until('the retry', async () => {
+      await agent.clock.advance(1000);
+      return agent.agent.unready === undefined;
+    });
+    expect(flushed).toBe(1);
+    expect(destinations(kernel)).toHaveLength(2);
+  });
 });
 
 test('a pass under way when the agent is told to stop is finished', async () => {

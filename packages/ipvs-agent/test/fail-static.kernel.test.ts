@@ -22,7 +22,7 @@ import { address, backends, did, lines, web, WEB_FRONTEND, WEB_KEY } from './web
 const QUICK = ['--print', '--resync', '200ms', '--drain-timeout', '0', '--brake-hold', '2s'];
 const WITHOUT_BRAKE = [...QUICK, '--brake', 'off'];
 const UNAVAILABLE = 'source unavailable: what was last read stays in force';
-const BRAKE = 'the brake holds: this pass would remove too many destinations at once';
+const BRAKE = 'the brake holds: too many destinations would be gone within its time';
 
 /** A backend on this machine, of `web`. */
 function local(name: string, { port }: EchoServer): Record<string, unknown> {

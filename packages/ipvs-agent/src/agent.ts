@@ -31,6 +31,7 @@ import type { Problem } from '@clusterf/model';
 import type { Source } from '@clusterf/store';
 import { apply, type Failure, isStale, type Kernel } from './apply.js';
 import { diff } from './diff.js';
+import type { EtcdEndpoints } from './etcd-endpoints.js';
 import { type Changes, Follower } from './follow.js';
 import type { Ownership } from './ownership.js';
 import type { Desired, PlanOptions } from './plan.js';
@@ -67,6 +68,7 @@ export interface AgentParts {
   readonly ownership: Ownership;
   readonly restraint: Restraint;
   readonly surroundings: AgentSurroundings;
+  readonly etcd: EtcdEndpoints;
   readonly observer: Observer;
   readonly log: Logger;
   /** Takes what `--print` and `--noop` say. */
@@ -112,7 +114,7 @@ export class IpvsAgent {
     this.#options = options;
     this.#parts = parts;
     this.#follower = new Follower(sources, options, log, clock);
-    this.#planner = new Planner(options);
+    this.#planner = new Planner({ ...options, etcdServedAt: (id) => parts.etcd.servedAt(id) });
     this.#report = new Report(log, observer);
     this.#view = new KernelView({
       ...parts,
@@ -173,14 +175,16 @@ export class IpvsAgent {
   }
 
   async #pass(reason: PassReason): Promise<void> {
-    const { clock, observer, surroundings } = this.#parts;
+    const { clock, etcd, observer, surroundings } = this.#parts;
     const started = clock.now();
     this.#passing = started;
     let failed = true;
     try {
       const thorough = !this.#ready || reason !== 'trigger';
+      const moved = thorough && (await etcd.refresh());
       if (thorough && !this.#options.noop) await surroundings.resync();
       const changes = this.#follower.takeChanges();
+      if (moved) for (const name of this.#follower.tree.config.services.keys()) changes.services.add(name);
       this.#replan(changes);
       const actual = await this.#view.look((key) => this.#dirty.add(key));
       if (this.#options.noop) {

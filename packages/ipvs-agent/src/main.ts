@@ -1,13 +1,15 @@
+import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { type CommandContext, type Environment, runCommand, systemClock } from '@clusterf/daemon';
 import { IpvsClient } from '@clusterf/ipvs';
-import { etcdOptions, openSource, type Source } from '@clusterf/store';
+import { etcdOptions, openSource, parseSourceUrl, type Source } from '@clusterf/store';
 import type { z } from 'zod';
 import { AddressesState, NO_ADDRESSES, VirtualAddresses } from './addresses/index.js';
 import { IpvsAgent } from './agent.js';
 import { Brake } from './brake.js';
 import { DrainState, Drains } from './drain.js';
+import { EtcdEndpoints } from './etcd-endpoints.js';
 import { Grace } from './grace.js';
 import { Health } from './health.js';
 import { ipvsKernel } from './kernel.js';
@@ -62,8 +64,10 @@ async function run(
   const drainState = await state('draining', DrainState, { version: 1, drains: [] });
   const drains = new Drains({ timeout: options.drainTimeout }, drainState, clock.now(), wall());
   const brake = new Brake({ share: parseShare(options.brake) ?? 1, hold: options.brakeHold });
+  const etcd = new EtcdEndpoints({ hosts: sources.flatMap(({ url }) => etcdHosts(url)), lookUp, clock });
   using addresses = VirtualAddresses.open({
     interface: options.vipInterface,
+    etcdAt: (address) => etcd.at(address),
     state: await state('addresses', AddressesState, NO_ADDRESSES),
     log,
   });
@@ -85,6 +89,7 @@ async function run(
       ownership: new Ownership(await state('owned', OwnedState, { version: 1, virtualServices: [] })),
       restraint: new Restraint({ brake, grace: new Grace(GRACE), drains, clock, log }),
       surroundings,
+      etcd,
       observer: health.observer,
       log,
       print: (text) => process.stdout.write(text),
@@ -98,4 +103,14 @@ async function run(
   onHangup(() => agent.reread());
   await agent.run();
   if (options.exitWithdraw && !options.noop) await surroundings.withdraw();
+}
+
+/** `HOST:PORT` of each member that a source, by its canonical URL, is read from. */
+function etcdHosts(url: string): readonly string[] {
+  const location = parseSourceUrl(url);
+  return location.type === 'etcd' ? location.hosts : [];
+}
+
+async function lookUp(name: string): Promise<readonly string[]> {
+  return (await lookup(name, { all: true })).map(({ address }) => address);
 }

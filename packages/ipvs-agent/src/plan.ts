@@ -2,7 +2,13 @@
  * From one service of the tree to what the kernel should hold for it. Pure: the same tree gives the same table
  * everywhere. planner.ts puts the services' plans together.
  */
-import type { Destination, Persistence, VirtualService, VirtualServiceId } from '@clusterf/ipvs';
+import {
+  type Destination,
+  type Persistence,
+  type VirtualService,
+  type VirtualServiceId,
+  virtualServiceKey,
+} from '@clusterf/ipvs';
 import type { Family, ForwardingMethod, Frontend, Problem, Protocol, Service } from '@clusterf/model';
 import { destinationsAt, findWays, type NamedBackend } from './destinations.js';
 import type { RouteTable } from './routes.js';
@@ -22,6 +28,8 @@ export interface PlanOptions {
   readonly onlyHost?: string | undefined;
   /** A sync daemon runs on this balancer: the kernel then takes no destinations of another family. */
   readonly syncDaemon?: boolean;
+  /** The etcd that a virtual service would cut this balancer off from, as the source names it. */
+  readonly etcdServedAt?: ((id: VirtualServiceId) => string | undefined) | undefined;
 }
 
 /** Names go along with addresses, for logs and for people. */
@@ -50,7 +58,7 @@ export function planService(name: string, service: Service, routes: RouteTable, 
   const { frontend } = service;
   if (frontend === undefined) return { entries: [], problems: [] };
   const problems = new ServiceProblems(name);
-  const ids = virtualServiceIds(frontend, service, problems);
+  const ids = virtualServiceIds(frontend, service, options, problems);
   if (frontend.onePacket === true && ids.length > 0 && !ids.some(carriesDatagrams))
     problems.ofFrontend('onePacket: expected udp or fwmark, only datagrams can be scheduled one by one; ignored');
   const backends = backendsOf(service, options.onlyHost);
@@ -78,6 +86,7 @@ function backendsOf({ backends }: Service, onlyHost: string | undefined): readon
 function virtualServiceIds(
   frontend: Frontend,
   service: Service,
+  { etcdServedAt }: PlanOptions,
   problems: ServiceProblems,
 ): readonly VirtualServiceId[] {
   if (frontend.fwmark !== undefined) return markIds(frontend.fwmark, frontend, service, problems);
@@ -90,11 +99,17 @@ function virtualServiceIds(
   );
   if (ids.length === 0)
     problems.ofFrontend('publishes nothing: expected an address (ipv4, ipv6) with a port (tcp, udp, sctp), or fwmark');
-  return ids.filter(({ family, address }) => {
+  return ids.filter((id) => {
+    const { family, address } = id;
     const never = neverVirtual(address);
     if (never !== undefined)
       problems.ofFrontend(`${family} ${address} ${never}: expected one that clients send to; not published`);
-    return never === undefined;
+    const etcd = etcdServedAt?.(id);
+    if (etcd !== undefined)
+      problems.ofFrontend(
+        `${virtualServiceKey(id)} is where this balancer reaches etcd (${etcd}): it would cut itself off; not published`,
+      );
+    return never === undefined && etcd === undefined;
   });
 }
 

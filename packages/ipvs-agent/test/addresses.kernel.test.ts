@@ -43,6 +43,8 @@ const exists = async (name: string) => (await ip('-o link')).includes(`: ${name}
 
 let directory: string;
 let log: RecordedLog;
+/** What is reached at which address. */
+const etcd = new Map<string, string>();
 const opened: VirtualAddresses[] = [];
 
 const ignore = (): void => {};
@@ -59,7 +61,7 @@ async function load() {
 }
 
 function open(name: string | undefined, state: StateFile<AddressesState>): VirtualAddresses {
-  const addresses = VirtualAddresses.open({ interface: name, state, log });
+  const addresses = VirtualAddresses.open({ interface: name, state, etcdAt: (address) => etcd.get(address), log });
   opened.push(addresses);
   return addresses;
 }
@@ -97,7 +99,8 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const addresses of opened.splice(0)) addresses.close();
-  for (const name of [DEVICE, 'vip1']) if (await exists(name)) await ip(`link delete ${name}`);
+  etcd.clear();
+  for (const name of [DEVICE, 'vip1', 'own0']) if (await exists(name)) await ip(`link delete ${name}`);
   await rm(directory, { recursive: true });
 });
 
@@ -282,6 +285,31 @@ describe('virtual addresses', () => {
     expect((await seen()).addresses).toEqual(['10.9.0.2/32']);
   });
 
+  test('that another device of the machine has are left to it, until it has them no more', async () => {
+    await ip('link add own0 type dummy');
+    await ip('link set own0 up');
+    await ip('address add 10.8.0.5/24 dev own0');
+    await ip('address add 2001:db8::5/128 dev own0');
+    const addresses = await start();
+    const wanted = set('10.8.0.5', '10.9.0.1', '2001:db8::5');
+    await pass(addresses, wanted);
+    await resync(addresses, wanted);
+    expect((await seen()).addresses).toEqual(['10.9.0.1/32']);
+    expect(addresses.state).toMatchObject({
+      bound: ['10.9.0.1'],
+      elsewhere: ['10.8.0.5 on own0', '2001:db8::5 on own0'],
+      problems: [],
+    });
+    expect(log.text.match(/left there, not bound/g)).toHaveLength(1);
+    await resync(addresses, set());
+    expect((await seen('own0')).addresses).toEqual(['10.8.0.5/24', '2001:db8::5/128']);
+    expect(addresses.state.elsewhere).toEqual([]);
+
+    await ip('address del 10.8.0.5/24 dev own0');
+    await resync(addresses, wanted);
+    expect(addresses.state).toMatchObject({ bound: ['10.8.0.5', '10.9.0.1'], elsewhere: ['2001:db8::5 on own0'] });
+  });
+
   test('are told beforehand, and nothing is touched, by a preview', async () => {
     const addresses = await start();
     expect(await addresses.preview(set('10.9.0.1'))).toEqual({ bind: ['10.9.0.1'], unbind: [] });
@@ -303,6 +331,55 @@ describe('trouble with virtual addresses is a problem, and all others are bound'
     ]);
     await pass(addresses, set('10.9.0.1'));
     expect(addresses.state.problems).toEqual([]);
+  });
+
+  test('where an address is that of etcd, which would be cut off', async () => {
+    etcd.set('10.9.0.5', 'etcd1:2379');
+    const addresses = await start();
+    expect(await addresses.preview(set('10.9.0.5', '10.9.0.1'))).toEqual({ bind: ['10.9.0.1'], unbind: [] });
+    await pass(addresses, set('10.9.0.5', '10.9.0.1'));
+    expect((await seen()).addresses).toEqual(['10.9.0.1/32']);
+    expect(addresses.state.problems).toEqual([
+      {
+        source: 'kernel',
+        key: `${DEVICE} 10.9.0.5`,
+        message:
+          'not bound: it is the address of etcd (etcd1:2379), which could not be reached from this machine any more',
+      },
+    ]);
+  });
+
+  test('where an address is that of an etcd on this machine, it is none', async () => {
+    await ip('link add own0 type dummy');
+    await ip('link set own0 up');
+    await ip('address add 10.9.0.5/24 dev own0');
+    etcd.set('10.9.0.5', '10.9.0.5:2379');
+    const addresses = await start();
+    await pass(addresses, set('10.9.0.5'));
+    expect(addresses.state).toMatchObject({ bound: [], elsewhere: ['10.9.0.5 on own0'], problems: [] });
+  });
+
+  test('where the device was given another name, which keeps its addresses, until that is gone', async () => {
+    const addresses = await start();
+    const wanted = set('10.9.0.1', '10.9.0.2');
+    await pass(addresses, wanted);
+    await ip(`link set ${DEVICE} down`);
+    await ip(`link set ${DEVICE} name own0`);
+    await ip('link set own0 up');
+    await resync(addresses, wanted);
+    expect((await seen()).addresses).toEqual(['10.9.0.1/32', '10.9.0.2/32']);
+    const problem = {
+      source: 'kernel',
+      key: DEVICE,
+      message: `the device own0 has addresses of ours too: 10.9.0.1, 10.9.0.2. If it is ${DEVICE} under another name: ip link delete own0; else remove them from it`,
+    };
+    expect(addresses.state.problems).toEqual([problem]);
+    const restarted = await start();
+    await pass(restarted, wanted);
+    expect(restarted.state.problems).toEqual([problem]);
+    await ip('link delete own0');
+    await resync(restarted, wanted);
+    expect(restarted.state).toMatchObject({ bound: ['10.9.0.1', '10.9.0.2'], elsewhere: [], problems: [] });
   });
 
   test('where IPv6 is disabled, until it is enabled', async () => {
@@ -378,7 +455,7 @@ describe('trouble with virtual addresses is a problem, and all others are bound'
       import { VirtualAddresses, NO_ADDRESSES } from '${module.href}';
       const log = { warn() {}, info() {} };
       const state = { value: NO_ADDRESSES, write: async () => {} };
-      const addresses = VirtualAddresses.open({ interface: '${DEVICE}', state, log });
+      const addresses = VirtualAddresses.open({ interface: '${DEVICE}', state, etcdAt() {}, log });
       await addresses.bind(new Set(['10.9.0.1']));
       const without = JSON.stringify(addresses.state.problems);
       addresses.close();

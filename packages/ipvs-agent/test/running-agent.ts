@@ -5,6 +5,7 @@ import { ManualClock } from '../../daemon/test/manual-clock.js';
 import { type AgentOptions, type AgentSurroundings, IpvsAgent } from '../src/agent.js';
 import { Brake } from '../src/brake.js';
 import { DrainState, Drains } from '../src/drain.js';
+import { EtcdEndpoints } from '../src/etcd-endpoints.js';
 import { Grace } from '../src/grace.js';
 import { OwnedState, Ownership } from '../src/ownership.js';
 import { Restraint } from '../src/restraint.js';
@@ -22,6 +23,9 @@ export interface Settings extends Partial<AgentOptions> {
   readonly drainTimeout?: number;
   /** 0 to 1; 1 unless said. */
   readonly brake?: number;
+  /** `HOST:PORT` that the sources are read from, and what their names stand for. */
+  readonly etcd?: readonly string[];
+  readonly lookUp?: () => readonly string[];
   /** Milliseconds that a virtual service may come back in; 0 unless said. */
   readonly grace?: number;
 }
@@ -77,7 +81,13 @@ const NOWHERE: AgentSurroundings = {
   withdraw: async () => {},
   problems: [],
   status: {
-    virtualAddresses: { interface: undefined, bound: [], foreign: [], drift: { deleted: 0, down: 0, addresses: 0 } },
+    virtualAddresses: {
+      interface: undefined,
+      bound: [],
+      foreign: [],
+      elsewhere: [],
+      drift: { deleted: 0, down: 0, addresses: 0 },
+    },
     syncDaemons: { wanted: [], running: [], foreign: [] },
     sysctls: [],
   },
@@ -114,7 +124,16 @@ export class RunningAgent {
   readonly printed: string[];
 
   static async start(sources: readonly ScriptedSource[], kernel: MemoryKernel, settings: Settings = {}) {
-    const { owned = [], draining = [], drainTimeout = 0, brake = 1, grace = 0, ...options } = settings;
+    const {
+      owned = [],
+      draining = [],
+      drainTimeout = 0,
+      brake = 1,
+      grace = 0,
+      etcd = [],
+      lookUp = () => [],
+      ...options
+    } = settings;
     const [log, clock, stop] = [new LogRecord(), new ManualClock(), new AbortController()];
     const printed: string[] = [];
     const ownership = new Ownership(await state(OwnedState, { version: 1, virtualServices: [...owned] }));
@@ -138,6 +157,7 @@ export class RunningAgent {
           log,
         }),
         surroundings: NOWHERE,
+        etcd: new EtcdEndpoints({ hosts: etcd, lookUp: async () => lookUp(), clock }),
         observer: { operation: () => {}, drift: () => {}, pass: () => {}, eventToKernel: () => {} },
         log,
         print: (text) => void printed.push(text),

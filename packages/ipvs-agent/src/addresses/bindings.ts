@@ -2,6 +2,7 @@ import type { Fields } from '@clusterf/daemon';
 import type { Problem } from '@clusterf/model';
 import { isIPv6 } from './bytes.js';
 import { type AddressDrift, Device, type DeviceParts, type Present, type View } from './device.js';
+import { Elsewhere } from './elsewhere.js';
 import { Refusals } from './refusals.js';
 import type { RtnetlinkError } from './rtnetlink-error.js';
 import type { DeviceState } from './state.js';
@@ -24,6 +25,7 @@ export class Bindings {
   readonly #parts: DeviceParts;
   readonly #ours: Set<string>;
   readonly #refusals: Refusals;
+  readonly #elsewhere: Elsewhere;
   /** What was said last of foreign addresses, and of which view. */
   #said: { readonly view?: View; readonly foreign: string } = { foreign: '' };
 
@@ -32,6 +34,7 @@ export class Bindings {
     this.#ours = new Set(addresses);
     this.#device = new Device(name, made ?? undefined, (address) => this.#ours.has(address), parts);
     this.#refusals = new Refusals(name);
+    this.#elsewhere = new Elsewhere(name, parts);
   }
 
   /** What is to survive a restart. */
@@ -66,16 +69,27 @@ export class Bindings {
     return [...[...view.addresses].filter((address) => !this.#ours.has(address)), ...view.ranges];
   }
 
+  /** Wanted, and on another device of this machine. */
+  get elsewhere(): readonly string[] {
+    return this.#elsewhere.left;
+  }
+
+  /** Whether the address is remembered as ours. */
+  has(address: string): boolean {
+    return this.#ours.has(address);
+  }
+
   get problems(): readonly Problem[] {
     const { name, view } = this.#device;
     const own = view?.kind === 'unusable' ? [{ source: 'kernel', key: name, message: view.reason }] : [];
-    return [...own, ...this.#refusals.problems];
+    return [...own, ...this.#elsewhere.problems, ...this.#refusals.problems];
   }
 
   /** From here on nothing is taken for known: the next call looks at the device and tries again what was refused. */
   resync(): void {
     this.#device.forget();
     this.#refusals.clear();
+    this.#elsewhere.forget();
   }
 
   /** Makes the device if there is none, and adds what is missing. */
@@ -85,7 +99,7 @@ export class Bindings {
       if (view.kind !== 'present') return;
       const missing: string[] = [];
       const claimed = this.#ours.size;
-      for (const address of wanted) {
+      for (const address of await this.#elsewhere.leave(view, wanted, (each) => this.#isOurs(each))) {
         if (view.addresses.has(address)) this.#refusals.delete(address);
         else if (!this.#refusals.has(address, 'bound')) missing.push(address);
         this.#ours.add(address);
@@ -137,9 +151,25 @@ export class Bindings {
     const view = await this.#device.look({ make: false });
     const there = view.kind === 'present' ? view.addresses : new Set<string>();
     return {
-      bind: [...wanted].filter((address) => !there.has(address)),
+      bind: [...wanted].filter((address) => !there.has(address) && this.#isBindable(address, view)),
       unbind: [...this.#ours].filter((address) => !wanted.has(address) && there.has(address)),
     };
+  }
+
+  #isOurs(address: string): boolean {
+    return this.#ours.has(address) || this.#parts.isLeaving(address);
+  }
+
+  #isBindable(address: string, view: View): boolean {
+    const isElsewhere = view.kind === 'present' && view.elsewhere.has(address) && !this.#isOurs(address);
+    return !isElsewhere && this.#unsuitable(address) === undefined;
+  }
+
+  /** Why the address must not be bound, undefined if it may be. */
+  #unsuitable(address: string): string | undefined {
+    const etcd = this.#parts.etcdAt(address);
+    if (etcd === undefined) return unsuitable(address);
+    return `it is the address of etcd (${etcd}), which could not be reached from this machine any more`;
   }
 
   get #where(): Fields {
@@ -148,7 +178,7 @@ export class Bindings {
 
   async #add(view: Present, addresses: readonly string[]): Promise<void> {
     const suitable = addresses.filter((address) => {
-      const reason = unsuitable(address);
+      const reason = this.#unsuitable(address);
       if (reason !== undefined) this.#refusals.add(address, 'bound', reason);
       return reason === undefined;
     });

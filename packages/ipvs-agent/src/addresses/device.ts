@@ -21,6 +21,8 @@ export interface Present {
   readonly addresses: Set<string>;
   /** Others, with their lengths: never ours. */
   readonly ranges: readonly string[];
+  /** What is on other devices of this machine, and the index of one that has it. */
+  readonly elsewhere: ReadonlyMap<string, number>;
 }
 export type View = Present | { readonly kind: 'absent' } | { readonly kind: 'unusable'; readonly reason: string };
 
@@ -29,6 +31,10 @@ export interface DeviceParts {
   readonly log: Logger;
   /** Writes down what is ours. Does not throw. */
   readonly remember: () => Promise<void>;
+  /** Whether the address is ours on a device of an earlier run, which goes once this one stands. */
+  readonly isLeaving: (address: string) => boolean;
+  /** The etcd at that address that our configuration is read from, as the source names it. */
+  readonly etcdAt: (address: string) => string | undefined;
 }
 
 /**
@@ -100,7 +106,7 @@ export class Device {
       log.warn('device was set down by somebody: set up again', { interface: this.name });
       await rtnetlink.setUp(link.index);
     }
-    const view = present(link.index, await rtnetlink.addresses(link.index));
+    const view = present(link.index, await rtnetlink.addresses());
     this.#noticeLost(view);
     return view;
   }
@@ -146,11 +152,13 @@ function unusable(error: unknown): View {
 
 /** The kernel's own link-local addresses, and loopback where the device is `lo`, are nobody's. */
 function present(index: number, found: readonly DeviceAddress[]): Present {
-  const others = found.filter(({ address }) => !isLinkLocalIPv6(address) && !isLoopback(address));
+  const global = found.filter(({ address }) => !isLinkLocalIPv6(address) && !isLoopback(address));
+  const here = global.filter(({ device }) => device === index);
   return {
     kind: 'present',
     index,
-    addresses: new Set(others.filter(({ whole }) => whole).map(({ address }) => address)),
-    ranges: others.filter(({ whole }) => !whole).map(({ address, prefixLength }) => `${address}/${prefixLength}`),
+    addresses: new Set(here.filter(({ whole }) => whole).map(({ address }) => address)),
+    ranges: here.filter(({ whole }) => !whole).map(({ address, prefixLength }) => `${address}/${prefixLength}`),
+    elsewhere: new Map(global.filter(({ device }) => device !== index).map(({ address, device }) => [address, device])),
   };
 }

@@ -19,6 +19,8 @@ export interface Link {
 }
 
 export interface DeviceAddress {
+  /** Index of the device that it is on. */
+  readonly device: number;
   /** Canonical. */
   readonly address: string;
   readonly prefixLength: number;
@@ -97,15 +99,21 @@ export class Rtnetlink {
     await this.#exchange('remove', (socket) => socket.delLink({ index }, {}, { timeout: TIMEOUT }));
   }
 
-  /** All addresses of the device, of both families. @throws RtnetlinkError EINTR if they do not hold still */
-  async addresses(index: number): Promise<DeviceAddress[]> {
+  /** What all devices are called, by index. @throws RtnetlinkError */
+  async names(): Promise<ReadonlyMap<number, string>> {
+    const links = await this.#exchange('list devices', (socket) => socket.getLinks({}, {}, { timeout: TIMEOUT }));
+    return new Map(links.map(({ data, attrs }) => [data.index ?? 0, attrs.ifname ?? '']));
+  }
+
+  /** All addresses of all devices, of both families. @throws RtnetlinkError EINTR if they do not hold still */
+  async addresses(): Promise<DeviceAddress[]> {
     for (let read = 1; ; read += 1) {
       const [messages] = await this.#exchange('list addresses', ({ socket }) =>
         socket.request(rt.MessageType.GETADDR, rt.formatAddress({}), { flags: FlagsGet.DUMP, timeout: TIMEOUT }),
       );
       // An address added or removed between two pieces of a dump may make it leave out another.
       const interrupted = messages.some(({ flags }) => (flags & Flags.DUMP_INTR) !== 0);
-      if (!interrupted) return messages.flatMap(({ type, data }) => addressIn(rt.parseMessage(type, data), index));
+      if (!interrupted) return messages.flatMap(({ type, data }) => addressIn(rt.parseMessage(type, data)));
       if (read === MAX_READS) throw new RtnetlinkError('list addresses', 'EINTR');
     }
   }
@@ -226,17 +234,17 @@ function encode(address: string) {
   return { family: bytes.length === 4 ? AF_INET : AF_INET6, prefixlen: bytes.length * 8, bytes };
 }
 
-/** The address that a message of a dump is about, if it is on the device. */
-function addressIn(message: rt.Message, index: number): DeviceAddress[] {
-  if (message.kind !== 'address' || message.data.index !== index) return [];
-  const { prefixlen = 0 } = message.data;
+/** The address that a message of a dump is about, if it is about one. */
+function addressIn(message: rt.Message): DeviceAddress[] {
+  if (message.kind !== 'address') return [];
+  const { index: device = 0, prefixlen = 0 } = message.data;
   const { local, address = local } = message.attrs;
   if (address === undefined) return [];
   // IPv6 has IFA_LOCAL only where there are two ends.
   const own = fromBytes(local ?? address);
   if (own === undefined) return [];
   const whole = prefixlen === address.length * 8 && (local === undefined || local.equals(address));
-  return [{ address: own, prefixLength: prefixlen, whole }];
+  return [{ device, address: own, prefixLength: prefixlen, whole }];
 }
 
 function kindOf(linkinfo: Buffer | undefined): string | undefined {

@@ -11,6 +11,8 @@ export interface VirtualAddressesOptions {
   readonly interface: string | undefined;
   /** Of `AddressesState`: what is ours on which device. */
   readonly state: StateFile<AddressesState>;
+  /** The etcd at that address that our configuration is read from, as the source names it: not to be bound. */
+  readonly etcdAt: (address: string) => string | undefined;
   readonly log: Logger;
 }
 
@@ -20,6 +22,8 @@ export interface VirtualAddressesState {
   readonly bound: readonly string[];
   /** On the device and not ours: single addresses plain, others with their length. */
   readonly foreign: readonly string[];
+  /** Wanted, and left to the device of this machine that has them already: `10.0.0.5 on eth0`. */
+  readonly elsewhere: readonly string[];
   readonly problems: readonly Problem[];
   /** What others undid, since the start. */
   readonly drift: Readonly<AddressDrift>;
@@ -38,14 +42,15 @@ export class VirtualAddresses implements Disposable {
   readonly #rtnetlink = new Rtnetlink();
   readonly #bindings: Bindings | undefined;
   /** Devices of earlier runs with another `--vip-interface`, until nothing of ours is left on them. */
-  #former: readonly Bindings[];
+  #former: readonly Bindings[] = [];
   #unsaved: Problem | undefined;
   #saveAgain = false;
 
-  private constructor({ interface: name, state, log }: VirtualAddressesOptions) {
+  private constructor({ interface: name, state, etcdAt, log }: VirtualAddressesOptions) {
     this.#interface = name;
     this.#state = state;
-    const parts = { rtnetlink: this.#rtnetlink, log, remember: async () => await this.#remember() };
+    const isLeaving = (address: string) => this.#former.some((former) => former.has(address));
+    const parts = { rtnetlink: this.#rtnetlink, log, isLeaving, etcdAt, remember: async () => await this.#remember() };
     const { devices } = state.value;
     const known = devices.find((device) => device.interface === name);
     this.#bindings =
@@ -101,6 +106,7 @@ export class VirtualAddresses implements Disposable {
       interface: this.#interface,
       bound: this.#bindings?.bound ?? [],
       foreign: this.#bindings?.foreign ?? [],
+      elsewhere: this.#bindings?.elsewhere ?? [],
       problems: this.problems,
       drift: this.#bindings?.drift ?? { deleted: 0, down: 0, addresses: 0 },
     };

@@ -9,7 +9,10 @@ export interface Problem {
 
 const LONGEST = 500;
 
-/** Says each problem once when it appears and once when it is gone, however many passes find it. */
+/**
+ * Says each problem once when it appears and once when it is gone, however many passes find it. One that is told of in
+ * other words now is not solved.
+ */
 export class ProblemLog {
   readonly #log: Logger;
   #known: ReadonlyMap<string, Problem> = new Map();
@@ -20,13 +23,22 @@ export class ProblemLog {
 
   /** @param problems all there are now */
   update(problems: readonly Problem[]): void {
-    const now = new Map(problems.map((problem) => [`${problem.source}\n${problem.key}\n${problem.message}`, problem]));
-    for (const [id, problem] of now)
-      if (!this.#known.has(id)) this.#log.warn(`problem: ${text(problem)}`, where(problem));
+    const now = new Map(problems.map((problem) => [`${place(problem)}\n${problem.message}`, problem]));
+    const replaced = new Set<string>();
+    for (const [id, problem] of now) {
+      if (this.#known.has(id)) continue;
+      this.#log.warn(`problem: ${text(problem)}`, where(problem));
+      replaced.add(place(problem));
+    }
     for (const [id, problem] of this.#known)
-      if (!now.has(id)) this.#log.info(`problem solved: ${text(problem)}`, where(problem));
+      if (!now.has(id) && !replaced.has(place(problem)))
+        this.#log.info(`problem solved: ${text(problem)}`, where(problem));
     this.#known = now;
   }
+}
+
+function place({ source, key }: Problem): string {
+  return `${source}\n${key}`;
 }
 
 function where({ source, key }: Problem): { readonly source: string; readonly key: string } {

@@ -1,6 +1,6 @@
 import { type Clock, FailureError, type Logger } from '@clusterf/daemon';
 import { ConfigTree } from '@clusterf/model';
-import type { Source } from '@clusterf/store';
+import { kindOf, type Source } from '@clusterf/store';
 import type { SourceStatus } from './status.js';
 
 export interface FollowOptions {
@@ -27,6 +27,8 @@ export class Follower {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #statuses: SourceStatus[];
+  /** By source: the kinds of trouble that were told of since it was read last. */
+  readonly #told: readonly Set<string>[];
   #changes = nothing();
   /** Aborted to read all sources anew. */
   #reading = new AbortController();
@@ -37,6 +39,7 @@ export class Follower {
     this.#log = log;
     this.#clock = clock;
     this.#statuses = sources.map(({ url }) => ({ url, state: 'unread', since: timestamp(), entries: 0 }));
+    this.#told = sources.map(() => new Set());
     this.tree = new ConfigTree(
       sources.map(({ url }) => url),
       { filterRoutes: options.filterRoutes },
@@ -86,10 +89,14 @@ export class Follower {
       if (this.#options.once) throw new FailureError(`source unavailable: ${error.message}`, { cause: error });
       const unread = before?.state === 'unread';
       const meanwhile = unread ? 'the kernel is left as it is until it is read' : 'what was last read stays in force';
-      this.#log.warn(`source unavailable: ${meanwhile}`, { source: source.url, error });
+      const told = this.#told[index];
+      const kind = kindOf(error);
+      if (told?.has(kind) !== true) this.#log.warn(`source unavailable: ${meanwhile}`, { source: source.url, error });
+      told?.add(kind);
       this.#note(index, { state: unread ? 'unread' : 'unavailable', error: error.message });
       return;
     }
+    this.#told[index]?.clear();
     const { complete, problems } = this.tree;
     const { services, routes, sync } = this.tree.apply(index, event);
     if (event.type === 'snapshot') this.#log.info('source read', { source: source.url, entries: event.entries.size });

@@ -30,6 +30,22 @@ describe('fail static', () => {
     expect(kernel.asked).toHaveLength(asked + 1);
   });
 
+  test('says of an outage once that it is one, whatever etcd answers meanwhile, and shows what it answered last', async () => {
+    const { source, agent } = await started();
+    const shown = () => agent.agent.status().sources[0]?.error;
+    for (const reason of ['14 UNAVAILABLE: Connection dropped', '4 DEADLINE_EXCEEDED: Deadline exceeded']) {
+      source.unavailable(reason);
+      await until('it to be heard', () => shown() === reason);
+    }
+    expect(agent.log.said('source unavailable')).toBe(1);
+    source.unavailable('7 PERMISSION_DENIED: etcdserver: permission denied');
+    await until('what is to be mended otherwise to be said', () => agent.log.said('source unavailable') === 2);
+    source.snapshot(TREE);
+    await until('the end of it', () => agent.log.said('source read') === 2);
+    source.unavailable('14 UNAVAILABLE: Connection dropped');
+    await until('the next one', () => agent.log.said('source unavailable') === 3);
+  });
+
   test('keeps the last good value of an entry that turns bad, and takes all others', async () => {
     const { source, kernel, agent } = await started();
     source.change({

@@ -9,7 +9,7 @@ import type { RegistrationsOptions } from './open-registrations.js';
 import { OwnKeys } from './own-keys.js';
 import type { PublishOptions, RegistrationEvent, Registrations, RegistrationsState } from './registrations.js';
 import { Trigger } from './trigger.js';
-import { UnavailableError, wordsOf } from './unavailable-error.js';
+import { kindOf, UnavailableError } from './unavailable-error.js';
 import type { EtcdLocation } from './url.js';
 
 /** Milliseconds: an agent that is told to end is killed after ten seconds in most places. */
@@ -42,6 +42,8 @@ export class EtcdRegistrations implements Registrations {
   /** `flush`: remove everything first. `leave`: only say goodbye. */
   #ending: 'flush' | 'leave' | undefined;
   #lastError: Error | undefined;
+  /** The kinds of trouble that were told of since something succeeded. */
+  readonly #told = new Set<string>();
 
   constructor(location: EtcdLocation, options: RegistrationsOptions) {
     const { ttl, timing = {}, claim } = options;
@@ -207,6 +209,7 @@ export class EtcdRegistrations implements Registrations {
     this.#backoff.reset();
     if (this.#lastError !== undefined) {
       this.#lastError = undefined;
+      this.#told.clear();
       this.#tell({ type: 'recovered' });
     }
     this.#news.emit('settled');
@@ -234,9 +237,10 @@ export class EtcdRegistrations implements Registrations {
   }
 
   #fail(error: Error): void {
-    const repeated = this.#lastError !== undefined && wordsOf(this.#lastError) === wordsOf(error);
     this.#lastError = error;
-    if (!repeated) {
+    const kind = kindOf(error);
+    if (!this.#told.has(kind)) {
+      this.#told.add(kind);
       this.#tell({ type: 'failed', error });
     }
   }

@@ -36,21 +36,21 @@ async function* follow(
   const backoff = new Backoff(timing.backoff);
   const first = Math.floor(Math.random() * hosts.length);
   let failures = 0;
-  const told = new Set<string>();
+  let told = '';
   for (let attempt = first; !signal.aborted; attempt++) {
     const host = hosts[attempt % hosts.length] ?? '';
     try {
       for await (const event of session(location, host, options, timing, backoff, signal)) {
         failures = 0;
-        told.clear();
+        told = '';
         yield event;
       }
     } catch (error) {
-      // Not before every member has had its turn, and each reason once.
+      // Not before every member has had its turn, and no reason twice in a row.
       const reason = UnavailableError.from(`etcd ${host}`, error);
       const words = wordsOf(reason);
-      if (++failures >= hosts.length && !signal.aborted && !told.has(words)) {
-        told.add(words);
+      if (++failures >= hosts.length && !signal.aborted && words !== told) {
+        told = words;
         yield { type: 'unavailable', error: reason };
       }
       await pause(backoff.next(), signal);

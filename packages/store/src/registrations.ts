@@ -13,7 +13,7 @@ export type RegistrationEvent =
   | { readonly type: 'lost key'; readonly key: string }
   /** A shared key is somebody else's for now: `value` is theirs. Told again when that changes. */
   | { readonly type: 'held by another'; readonly key: string; readonly value: string }
-  /** An attempt failed and is repeated with backoff; told once for each different message in a row. */
+  /** An attempt failed and is repeated with backoff; told once for each kind of trouble until one succeeds. */
   | { readonly type: 'failed'; readonly error: Error }
   /** The first success after a failure. */
   | { readonly type: 'recovered' };

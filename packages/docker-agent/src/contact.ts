@@ -29,11 +29,12 @@ export class Contact {
     this.#options = options;
     this.#lastAsked = clock.now();
     this.engine = {
-      subscribe: async (...question) => this.#events(await this.#ask(() => engine.subscribe(...question))),
-      recall: async (...question) => await this.#ask(() => engine.recall(...question)),
-      networks: async (...question) => await this.#ask(() => engine.networks(...question)),
-      list: async (...question) => await this.#list(() => engine.list(...question)),
-      inspect: async (...question) => await this.#inspect(...question),
+      subscribe: async (since, signal) =>
+        this.#events(await this.#ask(() => engine.subscribe(since, signal), signal), signal),
+      recall: async (since, until, signal) => await this.#ask(() => engine.recall(since, until, signal), signal),
+      networks: async (names, signal) => await this.#ask(() => engine.networks(names, signal), signal),
+      list: async (signal) => await this.#list(signal),
+      inspect: async (id, signal) => await this.#inspect(id, signal),
     };
   }
 
@@ -52,35 +53,35 @@ export class Contact {
     return this.#lastAsked;
   }
 
-  async #ask<T>(question: () => Promise<T>): Promise<T> {
-    const { clock, ending } = this.#options;
+  async #ask<T>(question: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { clock } = this.#options;
     this.#lastAsked = clock.now();
     try {
       return await question();
     } catch (thrown) {
-      // Given up at the end, it says nothing of Docker.
-      if (!ending.aborted) this.#become('unavailable', toError(thrown));
+      // Given up, at the end or with the connection, it says nothing of Docker: what ended that does.
+      if (!signal.aborted) this.#become('unavailable', toError(thrown));
       throw thrown;
     } finally {
       this.#lastAsked = clock.now();
     }
   }
 
-  async #list<T>(question: () => Promise<T>): Promise<T> {
-    const { observer, ending } = this.#options;
+  async #list(signal: AbortSignal) {
+    const { engine, observer } = this.#options;
     try {
-      const listed = await this.#ask(question);
+      const listed = await this.#ask(() => engine.list(signal), signal);
       observer.listing('done');
       this.#lastListing = new Date();
       this.#become('current');
       return listed;
     } catch (thrown) {
-      if (!ending.aborted) observer.listing('failed');
+      if (!signal.aborted) observer.listing('failed');
       throw thrown;
     }
   }
 
-  async *#events(events: AsyncIterable<DockerEvent>): AsyncGenerator<DockerEvent> {
+  async *#events(events: AsyncIterable<DockerEvent>, signal: AbortSignal): AsyncGenerator<DockerEvent> {
     const { observer, arrivals, ending } = this.#options;
     let error: Error | undefined;
     try {
@@ -89,7 +90,7 @@ export class Contact {
         yield event;
       }
     } catch (thrown) {
-      error = toError(thrown);
+      if (!signal.aborted) error = toError(thrown);
       throw thrown;
     } finally {
       if (!ending.aborted) {

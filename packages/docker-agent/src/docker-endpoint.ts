@@ -15,15 +15,6 @@ type Variables = Readonly<Record<string, string | undefined>>;
 /** What `--docker-endpoint` takes. */
 export const EXPECTED_ENDPOINT = 'unix:///PATH or tcp://HOST:PORT';
 
-/** dockerode looks at DOCKER_HOST and all that goes with it by itself, for whatever it is not told. */
-const NOTHING_ELSE = {
-  host: undefined,
-  ca: undefined,
-  cert: undefined,
-  key: undefined,
-  timeout: undefined,
-};
-
 /** Undefined if the text is an endpoint, else what is wrong with it. */
 export function endpointProblem(text: string): string | undefined {
   if (text.startsWith('ssh://')) {
@@ -32,7 +23,8 @@ export function endpointProblem(text: string): string | undefined {
       'ssh -nNT -L /run/docker-remote.sock:/var/run/docker.sock HOST, then unix:///run/docker-remote.sock'
     );
   }
-  return /^(unix:\/\/\/|(tcp|https?):\/\/[^/])/.test(text) ? undefined : EXPECTED_ENDPOINT;
+  const isEndpoint = /^(unix:\/\/\/|(tcp|https?):\/\/[^/])/.test(text) && URL.canParse(text);
+  return isEndpoint ? undefined : EXPECTED_ENDPOINT;
 }
 
 /**
@@ -47,19 +39,19 @@ export function parseEndpoint(text: string, env: Variables): Endpoint {
   if (problem !== undefined) throw new Error(`expected ${problem}`);
   if (text.startsWith('unix://')) {
     const socketPath = text.slice('unix://'.length);
-    return { ...NOTHING_ELSE, protocol: 'http', socketPath, agent: keepingConnections(http.Agent) };
+    return { protocol: 'http', socketPath, agent: keepingConnections(http.Agent) };
   }
   // An IPv6 address keeps the brackets that URLs have: dockerode makes a URL again.
   const { protocol, hostname: host, port } = new URL(text);
   const verify = (env['DOCKER_TLS_VERIFY'] ?? '') !== '';
   if (protocol !== 'https:' && port !== '2376' && !verify) {
-    return { ...NOTHING_ELSE, protocol: 'http', host, port: port || 2375, agent: keepingConnections(http.Agent) };
+    return { protocol: 'http', host, port: port || 2375, agent: keepingConnections(http.Agent) };
   }
   // Where Docker's own client looks as well.
   const directory = env['DOCKER_CERT_PATH'] || (verify ? join(env['HOME'] ?? '/', '.docker') : undefined);
   const certificates = directory === undefined ? {} : readCertificates(directory);
   const agent = keepingConnections(https.Agent);
-  return { ...NOTHING_ELSE, protocol: 'https', host, port: port || 2376, ...certificates, agent };
+  return { protocol: 'https', host, port: port || 2376, ...certificates, agent };
 }
 
 function readCertificates(directory: string): { ca: Buffer; cert: Buffer; key: Buffer } {

@@ -10,24 +10,36 @@ export const ACTIONS: readonly string[] =
     ' ',
   );
 
-/** Characters; Docker's own labels are limited by far less, and what never ends is no event. */
+/** Characters. A container may have labels without limit, and all of them are in each of its events. */
 const LONGEST_EVENT = 4 * 1024 * 1024;
 
+/** Characters; what goes on for longer is no event of anybody's. */
+const ENDLESS = 64 * LONGEST_EVENT;
+
 /**
- * The events of a stream, a line each. Ends where the stream does, were it in the middle of a line.
+ * The events of a stream, a line each. Ends where the stream does, were it in the middle of a line. One that is too long
+ * is passed over, rather than have it break the stream again and again: its container is found by listing.
  *
  * @throws Error for anything that is no event: what follows it is not to be trusted either
  */
 export async function* decodeEvents(chunks: AsyncIterable<string> | Iterable<string>): AsyncGenerator<DockerEvent> {
   let rest = '';
+  /** Of the line that is passed over, if one is. */
+  let passed = 0;
   for await (const chunk of chunks) {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
-    if (rest.length > LONGEST_EVENT) throw new Error('an event of docker has no end');
     for (const line of lines) {
-      const event = line.trim() === '' ? undefined : decodeEvent(parse(line));
+      const isTooLong = passed + line.length > LONGEST_EVENT;
+      const event = isTooLong || line.trim() === '' ? undefined : decodeEvent(parse(line));
+      passed = 0;
       if (event !== undefined) yield event;
     }
+    if (passed > 0 || rest.length > LONGEST_EVENT) {
+      passed += rest.length;
+      rest = '';
+    }
+    if (passed > ENDLESS) throw new Error('an event of docker has no end');
   }
 }
 

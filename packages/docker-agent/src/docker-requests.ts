@@ -66,7 +66,9 @@ export class DockerRequests {
   /** Resolves when the answer begins; the signal ends the answer too. @throws as `read` does, but without a limit */
   async open(path: string, query: Query, signal: AbortSignal): Promise<IncomingMessage> {
     // Loaded when it is needed: it brings much that is never asked of it.
-    this.#docker ??= import('dockerode').then(({ default: Docker }) => new Docker(this.#endpoint));
+    this.#docker ??= import('dockerode').then(({ default: Docker }) =>
+      withoutDockerHost(() => new Docker(this.#endpoint)),
+    );
     const docker = await this.#docker;
     for (;;) {
       signal.throwIfAborted();
@@ -77,6 +79,20 @@ export class DockerRequests {
         if (!cameOfKeeping(error) || signal.aborted) throw refusal(path, error) ?? error;
       }
     }
+  }
+}
+
+/**
+ * For dockerode, which is told all that it needs, and yet looks at DOCKER_HOST and what goes with it by itself: it would
+ * take from there whatever it was not told, and end by an error where that makes no sense.
+ */
+function withoutDockerHost<T>(make: () => T): T {
+  const { DOCKER_HOST: host } = process.env;
+  delete process.env['DOCKER_HOST'];
+  try {
+    return make();
+  } finally {
+    if (host !== undefined) process.env['DOCKER_HOST'] = host;
   }
 }
 

@@ -55,7 +55,8 @@ function dockerEngine(docker: DockerRequests): Engine {
     async recall(since, until, signal) {
       const { text, date } = await docker.read('/events', eventsQuery({ since, until }), signal);
       const events: DockerEvent[] = [];
-      for await (const event of decodeEvents([text])) events.push(event);
+      // All of it is there: what has no end of line is to be read as well, or to be an error if it is none of Docker's.
+      for await (const event of decodeEvents([text, '\n'])) events.push(event);
       // A proxy may leave the date out: the own clock is then as good a guess as any.
       return { events, now: date ?? Date.now() };
     },

@@ -67,3 +67,11 @@ test('what Docker remembers is asked for by its own times, and comes with its cl
   expect(now).toBe(Date.UTC(2026, 10, 22, 1, 26, 6));
   expect(asked.map((query) => [query.get('since'), query.get('until')])).toEqual([['1.000', '1700000000.123']]);
 });
+
+test.each(['<html>a login page</html>', '{"message":"none'])(
+  'what it answers instead of events, %s, is an error',
+  async (answer) => {
+    const engine = await connectedTo((_request, response) => void response.end(answer));
+    await expect(engine.recall(0, 0, new AbortController().signal)).rejects.toThrow('an event of docker is not JSON');
+  },
+);

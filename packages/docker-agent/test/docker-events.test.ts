@@ -89,8 +89,20 @@ describe('a stream', () => {
     expect({ events: events.length, error }).toEqual({ events: 1, error: 'Error: an event of docker is not JSON' });
   });
 
-  test('ends by an error where an event has no end, before it fills the memory', async () => {
-    const { error } = await decoded(...Array.from({ length: 5 }, () => 'x'.repeat(1024 * 1024)));
+  const MIB = 1024 * 1024;
+  const long = `{"Type":"container","Action":"die","Actor":{"ID":"${'x'.repeat(4 * MIB)}"},"timeNano":1}\n`;
+
+  test.each([
+    ['in one piece', [long]],
+    ['in pieces', [long.slice(0, MIB), long.slice(MIB, 2 * MIB), long.slice(2 * MIB)]],
+  ])('passes over an event that is too long, %s, instead of breaking at it again and again', async (_title, pieces) => {
+    const event = decodeEvent(kill);
+    expect(await decoded(line, ...pieces, line)).toEqual({ events: [event, event] });
+    expect(await decoded(pieces.join('') + line)).toEqual({ events: [event] });
+  });
+
+  test('ends by an error where an event has no end, and never fills the memory', async () => {
+    const { error } = await decoded(...Array.from({ length: 257 }, () => 'x'.repeat(MIB)));
     expect(error).toBe('Error: an event of docker has no end');
   });
 });

@@ -97,6 +97,22 @@ describe('a question', () => {
     expect(await docker.readJson('/x', patient())).toEqual([]);
   });
 
+  test.each(['tcp://127.0.0.1:1', 'tcp://host1:99999', 'unix://', 'ssh://root@host1'])(
+    'goes to the endpoint, though DOCKER_HOST is %s, with variables that make no sense',
+    async (host) => {
+      const before = process.env;
+      const others = { DOCKER_CERT_PATH: '/nowhere', DOCKER_CLIENT_TIMEOUT: '1', DOCKER_PATH_PREFIX: '/elsewhere' };
+      process.env = { ...before, DOCKER_HOST: host, DOCKER_TLS_VERIFY: '1', ...others };
+      try {
+        const docker = await answeredBy(({ url }, response) => void response.end(JSON.stringify([url])));
+        expect(await docker.readJson('/x', patient())).toEqual(['/x']);
+        expect(process.env['DOCKER_HOST']).toBe(host);
+      } finally {
+        process.env = before;
+      }
+    },
+  );
+
   test('says what is wanted as it is, whatever characters it has', async () => {
     const docker = await answeredBy(({ url = '' }, response) => {
       response.end(JSON.stringify([...new URL(url, 'http://docker').searchParams]));

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { createLogger } from '@clusterf/daemon';
 import { MemoryTree, memoryRegistrations } from '@clusterf/store';
+import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { ManualClock, settled } from '../../daemon/test/manual-clock.js';
 import type { DockerEvent, DockerView, Engine } from '../src/container.js';
@@ -85,9 +86,33 @@ describe('contact with Docker', () => {
     const events = await report.engine.subscribe(0, signal);
     ending.abort();
     await drain(events);
-    await expect(report.engine.list(signal)).rejects.toThrow('refused');
+    await expect(report.engine.list(AbortSignal.abort())).rejects.toThrow('refused');
     await expect(report.engine.inspect('c1', AbortSignal.abort())).rejects.toThrow('refused');
     expect(counted).toHaveLength(2);
+  });
+
+  test('what ended the connection is said, not what was given up with it', async () => {
+    const over = new AbortController();
+    const aborted = async () => {
+      await once(over.signal, 'abort');
+      throw new Error('The operation was aborted');
+    };
+    const { report } = reporting({
+      networks: fails,
+      list: aborted,
+      subscribe: async () =>
+        (async function* () {
+          yield start('c1');
+          await aborted();
+        })(),
+    });
+    const listing = report.engine.list(over.signal);
+    const following = drain(await report.engine.subscribe(0, over.signal));
+    await expect(report.engine.networks([], over.signal)).rejects.toThrow('refused');
+    over.abort();
+    await expect(Promise.all([listing, following])).rejects.toThrow('aborted');
+    await expect(following).rejects.toThrow('aborted');
+    expect(report.unready).toBe('docker has not been listed yet: refused');
   });
 
   test('an agent that asks nothing for a minute longer than it should is not alive; any question will do', async () => {

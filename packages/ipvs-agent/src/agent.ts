@@ -331,7 +331,7 @@ export class IpvsAgent {
   }
 
   /** What `/status` shows of it. */
-  status(): Omit<AgentStatus, 'version' | 'balancer' | 'pid' | 'started'> {
+  status(): Omit<AgentStatus, 'version' | 'balancer' | 'machine' | 'pid' | 'started'> {
     const { clock, ownership, restraint, surroundings, wall } = this.#parts;
     const actual: Table = this.#view.known ?? new Map();
     const ours = [...actual].filter(([key]) => ownership.has(key));

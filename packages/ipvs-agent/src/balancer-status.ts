@@ -1,11 +1,14 @@
-import { type Clock, formatDuration, type Logger } from '@clusterf/daemon';
+import { type Clock, formatDuration, type Logger, toError } from '@clusterf/daemon';
 import { balancerStatusKey, type Problem } from '@clusterf/model';
-import type { RegistrationEvent, Registrations } from '@clusterf/store';
+import type { ClaimEntry, RegistrationEvent, Registrations } from '@clusterf/store';
 import type { AgentStatus } from './status.js';
 
 /** `balancers/<name>/status`: what one asks of a balancer first. Nothing in it changes with every packet or pass. */
 export interface BalancerSummary {
   readonly version: string;
+  /** Who it is: of two balancers of one name, one is to be found. */
+  readonly machine: string;
+  readonly pid: number;
   /** ISO 8601. */
   readonly started: string;
   readonly ready: boolean;
@@ -25,6 +28,8 @@ export interface BalancerSummary {
 export type SummarisedStatus = Pick<
   AgentStatus,
   | 'version'
+  | 'machine'
+  | 'pid'
   | 'started'
   | 'ready'
   | 'virtualServices'
@@ -42,8 +47,8 @@ export interface BalancerStatusOptions {
   readonly balancer: string;
   /** The URL of the source it is written to. */
   readonly source: string;
-  /** Opens the registrations there; they are ours to close. */
-  readonly open: (onEvent: (event: RegistrationEvent) => void) => Registrations;
+  /** Opens the registrations there, of which the status is the claim; they are ours to close. */
+  readonly open: (claim: ClaimEntry, onEvent: (event: RegistrationEvent) => void) => Registrations;
   readonly status: () => SummarisedStatus;
   readonly log: Logger;
   readonly clock: Clock;
@@ -53,6 +58,8 @@ export interface BalancerStatusOptions {
 
 /** Milliseconds from one look at the status to the next. */
 const INTERVAL = 2_000;
+/** Milliseconds until it is tried again after another balancer turned out to have the name. */
+const TAKEN = 10_000;
 
 /** Of several sources, the one that a balancer's status is written to: the first that is an etcd. */
 export function statusSource(urls: readonly string[]): string | undefined {
@@ -61,16 +68,20 @@ export function statusSource(urls: readonly string[]): string | undefined {
 
 /**
  * Keeps a summary of the agent's status in etcd for as long as the agent lives. Whatever etcd makes of it is a
- * problem at most: no pass waits for it.
+ * problem at most: no pass waits for it. So it is where another balancer has the name: its status is left alone, and
+ * ours takes its place when it is gone.
  */
 export class BalancerStatus {
   readonly #options: BalancerStatusOptions;
   readonly #key: string;
-  readonly #registrations: Registrations;
-  #text = '';
+  #registrations: Registrations;
+  #text: string;
+  /** Another balancer has the name. */
+  #taken = false;
   #changed = false;
   #closed = false;
   #cancel: (() => void) | undefined;
+  #cancelRetry: (() => void) | undefined;
 
   /**
    * Publishes at once.
@@ -81,8 +92,9 @@ export class BalancerStatus {
   constructor(options: BalancerStatusOptions) {
     this.#options = options;
     this.#key = balancerStatusKey(options.balancer);
-    this.#registrations = options.open((event) => this.#hear(event));
-    this.#publish();
+    this.#text = this.#summary();
+    this.#registrations = this.#open();
+    this.#lookLater();
   }
 
   /** The status may have changed. Cheap; call it after every pass and every event. */
@@ -98,24 +110,51 @@ export class BalancerStatus {
     return { source: this.#options.source, published: leaseId !== undefined && settled && lastError === undefined };
   }
 
-  /** Leaves the entry to its TTL: a restarted agent takes it over, and nobody is told in between that it was gone. */
+  /** Leaves the entry to its TTL, saying that we have ended: a restarted agent takes it over at once. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancel?.();
+    this.#cancelRetry?.();
     await this.#registrations.close();
+  }
+
+  #open(): Registrations {
+    const registrations = this.#options.open({ path: this.#key, value: this.#text }, (event) => this.#hear(event));
+    registrations.publish(new Map()); // Beside the claim there is nothing.
+    registrations.refusal.addEventListener('abort', () => this.#giveWay(toError(registrations.refusal.reason)));
+    return registrations;
+  }
+
+  /** The registrations have ended by themselves. */
+  #giveWay({ message }: Error): void {
+    const { source, onProblems, clock } = this.#options;
+    this.#taken = true;
+    onProblems([{ source, key: this.#key, message: `the status is not published: ${message}` }]);
+    if (this.#closed) return;
+    this.#cancelRetry = clock.after(TAKEN, () => {
+      this.#registrations = this.#open();
+    });
   }
 
   #publish(): void {
     this.#changed = false;
+    this.#lookLater();
+    const text = this.#summary();
+    // Publishing the same would write nothing, but for a moment not count as published.
+    if (text === this.#text) return;
+    this.#text = text;
+    this.#registrations.describe(text);
+  }
+
+  #lookLater(): void {
     this.#cancel = this.#options.clock.after(INTERVAL, () => {
       this.#cancel = undefined;
       if (this.#changed) this.#publish();
     });
-    const text = JSON.stringify(summarise(this.#options.status()));
-    // Publishing the same would write nothing, but for a moment not count as published.
-    if (text === this.#text) return;
-    this.#text = text;
-    this.#registrations.publish(new Map([[this.#key, text]]));
+  }
+
+  #summary(): string {
+    return JSON.stringify(summarise(this.#options.status()));
   }
 
   #hear(event: RegistrationEvent): void {
@@ -131,13 +170,23 @@ export class BalancerStatus {
       case 'put key':
         log.debug('status published', { key, value: event.value });
         break;
-      case 'removed key':
-      case 'claim contested': // Nothing is claimed and nothing is shared here.
+      case 'claim contested':
+        log[this.#taken ? 'debug' : 'info']('another balancer may have this name: looking whether it is alive', {
+          key,
+          holder: event.holder,
+        });
+        break;
       case 'claimed':
-      case 'held by another':
+        if (!this.#taken) break;
+        this.#taken = false;
+        log.info('the other balancer of this name is gone: the status is published', { key });
+        onProblems([]);
+        break;
+      case 'removed key':
+      case 'held by another': // Nothing is shared here.
         break;
       case 'lost key':
-        log.warn('status changed by somebody else and put right: has another balancer this name?', { key });
+        log.warn('status removed by somebody else and put right', { key });
         break;
       case 'failed':
         onProblems([{ source, key, message: `the status cannot be published: ${event.error.message}` }]);
@@ -150,9 +199,11 @@ export class BalancerStatus {
 }
 
 export function summarise(status: SummarisedStatus): BalancerSummary {
-  const { version, started, ready, virtualServices, destinations, held } = status;
+  const { version, machine, pid, started, ready, virtualServices, destinations, held } = status;
   return {
     version,
+    machine,
+    pid,
     started,
     ready,
     virtualServices,

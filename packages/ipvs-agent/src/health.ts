@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { type Clock, HttpEndpoint, type Logger, parseHttpListen } from '@clusterf/daemon';
 import { IpvsClient } from '@clusterf/ipvs';
 import type { Problem } from '@clusterf/model';
@@ -89,7 +90,8 @@ export class Health implements AsyncDisposable {
     this.#published = new BalancerStatus({
       balancer: balancerName(this.#options),
       source: url,
-      open: (onEvent) => openRegistrations({ url, etcd: etcdOptions(this.#options), ttl: this.#options.ttl, onEvent }),
+      open: (claim, onEvent) =>
+        openRegistrations({ url, etcd: etcdOptions(this.#options), ttl: this.#options.ttl, claim, onEvent }),
       status: () => this.#status(),
       log,
       clock,
@@ -113,6 +115,7 @@ export class Health implements AsyncDisposable {
     return {
       version: command.version,
       balancer: balancerName(this.#options),
+      machine: hostname(),
       pid: process.pid,
       started: this.#started,
       ...agent.status(),

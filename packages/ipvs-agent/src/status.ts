@@ -5,6 +5,7 @@ import type { SurroundingsStatus } from './surroundings.js';
 export interface AgentStatus extends SurroundingsStatus {
   readonly version: string;
   readonly balancer: string;
+  readonly machine: string;
   readonly pid: number;
   readonly started: string;
   /** The first full apply is done. */

@@ -17,6 +17,8 @@ const KEY = '/clusterf/balancers/lb1/status';
 
 const SUMMARY = {
   version: '1.2.3',
+  machine: 'lb1.example',
+  pid: 4711,
   started: '2026-01-01T00:00:00.000Z',
   ready: true,
   virtualServices: 3,
@@ -49,13 +51,14 @@ class Published implements AsyncDisposable {
     this.entry = new BalancerStatus({
       balancer: 'lb1',
       source: url,
-      open: (onEvent) =>
+      open: (claim, onEvent) =>
         openRegistrations({
           url,
           etcd: options,
-          ttl: 1_000,
+          ttl: 2_000,
+          claim,
           onEvent,
-          timing: { timeout: 1_000, renew: 200, verify: 200, backoff: { first: 20, most: 100 } },
+          timing: { timeout: 1_000, renew: 300, verify: 200, backoff: { first: 20, most: 100 } },
         }),
       status: () => {
         this.looks += 1;
@@ -136,7 +139,7 @@ describe('with an etcd that stays up', () => {
     const published = new Published(etcd);
     await until('it is there', async () => read(etcd));
     await published.entry.close();
-    expect(await read(etcd)).toEqual(SUMMARY);
+    expect(await read(etcd)).toEqual({ ...SUMMARY, stopped: expect.any(String) });
     expect(published.clock.timers).toBe(0);
     published.entry.changed();
     await until('it is gone', async () => (await read(etcd)) === undefined);
@@ -147,7 +150,35 @@ describe('with an etcd that stays up', () => {
     await until('it is there', async () => read(etcd));
     await etcd.remove(KEY);
     await until('it is there again', async () => read(etcd));
-    expect(published.said).toContain('status changed by somebody else and put right: has another balancer this name?');
+    expect(published.said).toContain('status removed by somebody else and put right');
+  });
+
+  test('of two balancers of one name the second is told who has it, writes nothing, and takes over when that ends', async () => {
+    const first = new Published(etcd);
+    await until('it is there', () => first.entry.publication.published);
+    await using second = new Published(etcd);
+    second.status = { ...STATUS, machine: 'lb2.example', pid: 1 };
+    second.entry.changed();
+    const [problem] = await until('the second to be told', () => second.problems.length > 0 && second.problems);
+    expect(problem).toEqual({
+      source: `etcd://${etcd.host}/clusterf`,
+      key: 'balancers/lb1/status',
+      message: expect.stringMatching(/held by another agent, which is alive \(machine lb1.example, process 4711, /),
+    });
+    second.status = { ...second.status, destinations: 99 };
+    second.entry.changed();
+    await second.clock.advance(10_000);
+    await until('the second to look again', () => second.said.filter((line) => line.includes('may have')).length > 0);
+    expect(await read(etcd)).toEqual(SUMMARY);
+    expect([await etcd.version(KEY), first.problems, second.entry.publication.published]).toEqual([1, [], false]);
+
+    await first.entry.close();
+    await until('the second to take over', async () => {
+      await second.clock.advance(10_000);
+      return second.entry.publication.published;
+    });
+    expect(await read(etcd)).toMatchObject({ machine: 'lb2.example', destinations: 99 });
+    expect(second.problems).toEqual([]);
   });
 
   test("the balancer's own watch sees it, and takes it for no configuration and no problem", async () => {

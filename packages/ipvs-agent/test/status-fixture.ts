@@ -6,6 +6,8 @@ export const FILE = 'file:///etc/clusterf';
 /** An agent that has a little of everything. */
 export const STATUS = {
   version: '1.2.3',
+  machine: 'lb1.example',
+  pid: 4711,
   started: '2026-01-01T00:00:00.000Z',
   ready: true,
   sources: [

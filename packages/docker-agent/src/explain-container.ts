@@ -1,14 +1,21 @@
 import { FailureError } from '@clusterf/daemon';
+import { isLive } from './backends.js';
 import type { ContainerState, Engine } from './container.js';
 import type { DecisionOptions } from './decisions.js';
-import { explain, type Explanation } from './explain.js';
+import { Kills } from './events.js';
+import { explain, type Explanation, tooYoung } from './explain.js';
+import { formerKills } from './former-kills.js';
 import { requestedServices } from './labels.js';
 import { networkOwnersOf } from './shared-network.js';
 
+export interface ExplainOptions extends DecisionOptions {
+  /** Milliseconds that a container has to have run to be registered. */
+  readonly minUptime: number;
+}
+
 /**
- * Asks Docker for a container, and for the others that have a say in what it is registered as.
- *
- * That it has been told to stop is in no inspect, and thus not in the explanation either.
+ * Asks Docker for a container, and for the others that have a say in what it is registered as. Whether it has been told
+ * to stop is known as far as Docker remembers its last events.
  *
  * @param name of the container, or its id, or the beginning of that
  * @throws FailureError if Docker has no such container
@@ -16,16 +23,24 @@ import { networkOwnersOf } from './shared-network.js';
 export async function explainContainer(
   name: string,
   engine: Engine,
-  options: DecisionOptions,
+  options: ExplainOptions,
   signal: AbortSignal,
 ): Promise<Explanation> {
+  const { now } = await engine.recall(0, 0, signal);
+  const kills = new Kills();
+  for (const kill of await formerKills(engine, now, signal)) kills.record(kill.id, kill.signal, kill.time);
+
   const container = await engine.inspect(name, signal);
   if (container === undefined) throw new FailureError(`Docker has no container ${JSON.stringify(name)}`);
-  const containers = [container, ...(await rivals(container, engine, signal))];
+  const uptime = ({ startedAt }: ContainerState) => Math.max(0, now - startedAt);
+  const grownUp = (await rivals(container, engine, signal)).filter((rival) => uptime(rival) >= options.minUptime);
+  const containers = [container, ...grownUp];
   const others = await ownersOf(containers, engine, signal);
-  const explanation = explain(container.id, { containers, others, draining: new Set() }, options);
+  const draining = new Set(containers.filter((each) => kills.draining(each)).map(({ id }) => id));
+  const explanation = explain(container.id, { containers, others, draining }, options);
   if (explanation === undefined) throw new TypeError(`${container.id} is not explained`);
-  return explanation;
+  const isYoung = isLive(container) && uptime(container) < options.minUptime;
+  return isYoung ? tooYoung(explanation, uptime(container), options.minUptime) : explanation;
 }
 
 /** Those whose labels ask for a frontend of one of its services. */

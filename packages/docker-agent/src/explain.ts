@@ -1,3 +1,4 @@
+import { formatDuration } from '@clusterf/daemon';
 import type { DockerView } from './container.js';
 import { decide, type DecisionOptions } from './decisions.js';
 import type { Fact, LabelProblem } from './findings.js';
@@ -43,4 +44,23 @@ export function explain(
   if (decision === undefined) return undefined;
   const { container, services, problems } = decision;
   return { id: container.id, name: container.name, services, problems };
+}
+
+/**
+ * The same, of a container that runs but not for long enough: all that it would be it is not yet.
+ *
+ * @param uptime milliseconds, as is the minimum
+ */
+export function tooYoung(explanation: Explanation, uptime: number, minimum: number): Explanation {
+  const seconds = formatDuration(uptime - (uptime % 1_000));
+  const why = `it has run for ${seconds} since its last start; expected --min-uptime, ${formatDuration(minimum)}`;
+  const refused = ({ key, refusal, facts, problems }: Explained): Explained => {
+    return { key, refusal: refusal ?? why, facts, problems };
+  };
+  const services = explanation.services.map(({ service, backend, frontend }) => ({
+    service,
+    backend: refused(backend),
+    ...(frontend === undefined ? {} : { frontend: refused(frontend) }),
+  }));
+  return { ...explanation, services };
 }

@@ -4,6 +4,8 @@ export interface Run {
   /** The machine's own name, whatever name its registrations go by. */
   readonly machine: string;
   readonly pid: number;
+  /** By which the next run on this machine sees whether this one lives, as far as the machine has such a thing. */
+  readonly process?: string | undefined;
   /** ISO 8601. */
   readonly started: string;
 }
@@ -20,7 +22,7 @@ export interface Count {
  * adds `stopped`.
  */
 export function hostStatus(run: Run, count?: Count): string {
-  const { version, machine, pid, started } = run;
+  const { version, machine, pid, process, started } = run;
   const { containers, registrations, problems } = count ?? {};
-  return JSON.stringify({ version, machine, pid, started, containers, registrations, problems });
+  return JSON.stringify({ version, machine, pid, process, started, containers, registrations, problems });
 }

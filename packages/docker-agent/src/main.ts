@@ -1,6 +1,12 @@
 import { hostname } from 'node:os';
 import { ConfigurationError, runCommand, systemClock, toError, type Environment } from '@clusterf/daemon';
-import { type ClaimEntry, etcdOptions, openRegistrations, type RegistrationEvent } from '@clusterf/store';
+import {
+  type ClaimEntry,
+  etcdOptions,
+  openRegistrations,
+  processIdentity,
+  type RegistrationEvent,
+} from '@clusterf/store';
 import { runAgent } from './agent.js';
 import type { Engine } from './container.js';
 import { connectDocker } from './docker.js';
@@ -23,7 +29,9 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
     }
     const open = (claim: ClaimEntry, onEvent: (event: RegistrationEvent) => void) =>
       openRegistrations({ url: options.configSource, etcd: etcdOptions(options), ttl: options.ttl, claim, onEvent });
-    const run = { version: command.version, machine: hostname(), pid: process.pid, started: new Date().toISOString() };
+    const { pid } = process;
+    const started = new Date().toISOString();
+    const run = { version: command.version, machine: hostname(), pid, process: processIdentity(pid), started };
     log.info('started', {
       version: command.version,
       docker: endpoint,

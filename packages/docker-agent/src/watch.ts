@@ -3,6 +3,7 @@ import { type Clock, delay, type Logger, toError } from '@clusterf/daemon';
 import type { ContainerState, DockerEvent, DockerView, Engine, Recollection } from './container.js';
 import { doubt } from './doubt.js';
 import { triggerOf } from './events.js';
+import { FORMER_KILLS, formerKills } from './former-kills.js';
 import { Inspections } from './inspections.js';
 import { isLabelled } from './labels.js';
 import { Pace } from './pace.js';
@@ -24,9 +25,6 @@ export interface WatchOptions {
   /** @param complete whether Docker has answered for all that it listed, as it has not if it is slow at first */
   readonly onView: (view: DockerView, complete: boolean) => void;
 }
-
-/** Milliseconds; a container that was told to stop longer ago, before we were there, is taken for one that did not. */
-const FORMER_KILLS = 3_600_000;
 
 /** Milliseconds that events are asked for twice, since times lose precision on the way; repeats do no harm. */
 const OVERLAP = 1_000;
@@ -79,7 +77,10 @@ export class DockerWatch {
   async once(signal: AbortSignal): Promise<void> {
     const failures: Error[] = [];
     const inspections = this.#inspections(signal, (_id, error) => failures.push(error));
-    await this.#recall(0, 0, signal);
+    const { now } = await this.#recall(0, 0, signal);
+    for (const { id, ...kill } of await formerKills(this.#options.engine, now, signal)) {
+      this.#picture.killed(id, kill.signal, kill.time);
+    }
     await this.#readNetworks(signal);
     const { inspected } = await this.#list(inspections, signal);
     await inspected;

@@ -9,10 +9,9 @@ import { until } from '../../../test/fixtures/until.js';
 import { projectRoot } from '../../../test/lab/project.js';
 import { parseAllowedFrontend } from '../src/allowed-frontends.js';
 import type { Engine } from '../src/container.js';
-import type { DecisionOptions } from '../src/decisions.js';
 import { connectDocker } from '../src/docker.js';
 import type { Explanation } from '../src/explain.js';
-import { explainContainer } from '../src/explain-container.js';
+import { explainContainer, type ExplainOptions } from '../src/explain-container.js';
 import { Observer, OPTIONS, PATIENCE } from './observer.js';
 
 const HOST = {
@@ -42,12 +41,12 @@ function run(name: string, ...args: readonly string[]): Promise<string> {
   return dockerd.runContainer(['--name', name, ...labels, ...args]);
 }
 
-function ask(name: string, options: Partial<DecisionOptions> = {}): Promise<Explanation> {
-  return explainContainer(name, engine, { ...OPTIONS, ...options }, AbortSignal.timeout(PATIENCE));
+function ask(name: string, options: Partial<ExplainOptions> = {}): Promise<Explanation> {
+  return explainContainer(name, engine, { ...OPTIONS, minUptime: 0, ...options }, AbortSignal.timeout(PATIENCE));
 }
 
 /** What would be registered, of where it is reached; else why nothing would. */
-async function reached(name: string, options: Partial<DecisionOptions> = {}): Promise<unknown> {
+async function reached(name: string, options: Partial<ExplainOptions> = {}): Promise<unknown> {
   const [service] = (await ask(name, options)).services;
   if (service?.backend.value === undefined) return service?.backend.refusal;
   const { ipv4, ipv6, tcp }: Record<string, unknown> = JSON.parse(service.backend.value);
@@ -259,6 +258,37 @@ said: frontend {"ipv4":"10.107.1.1","tcp":80}
     const range = parseAllowedFrontend('10.107.0.0/16');
     const { services } = await ask('newer', { allowFrontend: range.ok ? [range.value] : [] });
     expect(services[0]?.frontend?.refusal).toContain('which older asks for and was created first');
+  });
+
+  test('knows of one that was told to stop, and has not stopped', async () => {
+    await run('stubborn');
+    // The first process of a container ignores what it does not handle.
+    await dockerd.docker('kill', '--signal=HUP', 'stubborn');
+    expect((await ask('stubborn')).services[0]?.backend.value).toContain('"weight":10');
+    await dockerd.docker('kill', '--signal=TERM', 'stubborn');
+    const [service] = (await ask('stubborn')).services;
+    expect(service?.backend.value).toContain('"weight":0');
+    expect(service?.backend.facts).toContainEqual({
+      what: 'weight',
+      value: '0',
+      from: 'told to stop; otherwise 10 by default',
+    });
+  });
+
+  test('knows of one that has not run for --min-uptime, and of others that have not', async () => {
+    const range = parseAllowedFrontend('10.107.0.0/16');
+    const allowFrontend = range.ok ? [range.value] : [];
+    const frontend = ['--label', 'clusterf.frontend.tcp=80', '--label'];
+    await run('young', ...frontend, 'clusterf.frontend.ipv4=10.107.3.1');
+    const young = await ask('young', { allowFrontend, minUptime: 3_600_000 });
+    const refusal = expect.stringMatching(/^it has run for \d+s since its last start; expected --min-uptime, 1h$/);
+    expect(young.services).toMatchObject([{ backend: { refusal }, frontend: { refusal } }]);
+    expect(young.services[0]?.backend).not.toHaveProperty('value');
+    // Both are, so that neither has its way with the frontend yet; the one asked about is shown what it would have.
+    const other = ['--name', 'younger', '--label', 'clusterf.service=young', '--label', 'clusterf.backend.tcp=80'];
+    await dockerd.runContainer([...other, ...frontend, 'clusterf.frontend.ipv4=10.107.3.2']);
+    const [younger] = (await ask('younger', { allowFrontend, minUptime: 3_600_000 })).services;
+    expect(younger?.frontend).toMatchObject({ refusal, problems: [] });
   });
 
   test.each([

@@ -193,6 +193,15 @@ describe('the command line', () => {
     expect(await etcd.read('/print/')).toEqual({});
   });
 
+  test('--once knows of a container that was told to stop before, and has not stopped', async () => {
+    const id = await run('stubborn');
+    // The first process of a container ignores what it does not handle.
+    await dockerd.docker('kill', '--signal=TERM', id);
+    await using first = agent('stubborn', '--once', '--noop', '--print');
+    expect(await first.exit()).toBe(0);
+    expect(first.output).toMatch(new RegExp(`services/stubborn/backends/${id} .*"weight":0`));
+  });
+
   test('--once where there is no Docker fails', async () => {
     await using first = new AgentProcess('clusterf-docker', ['--once', '--noop', '--docker-endpoint=unix:///nowhere']);
     expect(await first.exit()).toBe(1);

@@ -31,8 +31,12 @@ describe('an endpoint', () => {
   });
 
   test.each([
-    ...['/var/run/docker.sock', 'unix://docker.sock', 'tcp://', 'npipe:////./pipe/docker'],
-    ...['tcp://host1:99999', 'tcp://2001:db8::1:2375'],
+    '/var/run/docker.sock',
+    'unix://docker.sock',
+    'tcp://',
+    'npipe:////./pipe/docker',
+    'tcp://host1:99999',
+    'tcp://2001:db8::1:2375',
   ])('%s is none', (text) => {
     expect(endpointProblem(text)).toBe('unix:///PATH or tcp://HOST:PORT');
     expect(() => parseEndpoint(text, {})).toThrow('expected unix:///PATH or tcp://HOST:PORT');

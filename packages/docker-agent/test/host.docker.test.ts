@@ -115,6 +115,7 @@ describe.each(['SIGTERM', 'SIGKILL'] as const)('an agent that ends by %s while D
 
     await using second = agent(tree, ['--ttl=3s'], where);
     await second.waitFor('registrations of the former run taken over', { deadline: PATIENCE });
+    expect(second.logged('another agent has this host name; waiting to see whether it is alive')).toEqual([]);
     await expired(lease);
     expect((await value(keyOf(kept)))?.['weight']).toBe(10);
     expect((await value(keyOf(gone)))?.['weight']).toBe(10);

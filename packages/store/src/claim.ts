@@ -6,11 +6,13 @@
  * this, so that a run that was taken for dead and comes back changes nothing any more.
  *
  * Whether a claim's holder lives, etcd knows best: a living one renews its lease every third of the TTL. No name of
- * a machine or number of a process is asked: they repeat where machines are cloned and in containers.
+ * a machine or number of a process is asked: they repeat where machines are cloned and in containers. Only of a process
+ * that ran right here, on this very run of the kernel, it can be seen that it is dead.
  */
 import type { ICompare, KVClient, LeaseClient } from 'etcd3';
 import { isLeaseUnknown, leaseKeys, LeaseLostError, type LeaseTime, renewLease } from './lease.js';
 import type { KeyRange } from './etcd-tree.js';
+import { isDead } from './process-identity.js';
 
 /** Keys read in one transaction; etcd takes 128. */
 const MAX_READS = 120;
@@ -130,6 +132,12 @@ export function ended(value: string, at: Date): string {
 
 export function hasEnded(value: string): boolean {
   return typeof fields(value)[ENDED] === 'string';
+}
+
+/** Whether a claim's value names a process, by `processIdentity`, that can be seen from here to be dead. */
+export function hasDied(value: string): boolean {
+  const { process: identity } = fields(value);
+  return typeof identity === 'string' && isDead(identity);
 }
 
 /** Who a claim's value says its holder is, for a person to find them. */

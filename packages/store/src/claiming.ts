@@ -1,4 +1,14 @@
-import { ClaimedError, hasEnded, type Holder, holderOf, inherit, judge, putClaim, readClaim } from './claim.js';
+import {
+  ClaimedError,
+  hasDied,
+  hasEnded,
+  type Holder,
+  holderOf,
+  inherit,
+  judge,
+  putClaim,
+  readClaim,
+} from './claim.js';
 import type { EtcdConnection } from './etcd-connection.js';
 import { keysBelow } from './etcd-tree.js';
 import { leaseTime } from './lease.js';
@@ -55,7 +65,7 @@ export class Claiming {
   }
 
   async #isGone({ lease: leases }: EtcdConnection, { lease, value }: Holder): Promise<boolean> {
-    if (hasEnded(value)) {
+    if (hasEnded(value) || hasDied(value)) {
       return true;
     }
     const time = await leaseTime(leases, lease);

@@ -14,8 +14,8 @@ export interface Tree {
   /** By path relative to the prefix. */
   readonly entries: Map<string, string>;
   readonly revision: number;
-  /** Every key as etcd counts them, those without a path too: bytes as Latin-1. */
-  readonly keys: Set<string>;
+  /** How many keys etcd has below the prefix, those without a path too. */
+  readonly count: number;
 }
 
 /** The keys that are below a prefix, as etcd's ranges go. */
@@ -48,7 +48,7 @@ export function keysBelow(prefix: string): KeyRange {
 /** Reads a tree, page by page at the revision of the first. */
 export async function readTree(kv: KVClient, range: KeyRange): Promise<Tree> {
   const entries = new Map<string, string>();
-  const keys = new Set<string>();
+  let count = 0;
   let key = range.key;
   let revision: number | undefined;
   let limit = FIRST_PAGE;
@@ -61,9 +61,9 @@ export async function readTree(kv: KVClient, range: KeyRange): Promise<Tree> {
       ...(revision === undefined ? {} : { revision }),
     });
     revision ??= Number(page.header.revision);
+    count += page.kvs.length;
     for (const each of page.kvs) {
       bytes += each.key.length + each.value.length;
-      keys.add(each.key.toString('latin1'));
       const path = range.path(each.key);
       if (path !== undefined) {
         entries.set(path, each.value.toString());
@@ -71,10 +71,10 @@ export async function readTree(kv: KVClient, range: KeyRange): Promise<Tree> {
     }
     const last: IKeyValue | undefined = page.kvs.at(-1);
     if (!page.more || last === undefined) {
-      return { entries, revision, keys };
+      return { entries, revision, count };
     }
     key = Buffer.concat([last.key, Buffer.of(0)]);
-    limit = pageAfter(keys.size, bytes);
+    limit = pageAfter(count, bytes);
   }
 }
 

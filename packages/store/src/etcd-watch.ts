@@ -88,15 +88,15 @@ function changesOf({ events }: IWatchResponse, range: KeyRange): Changes {
  * is well: then keys are newer than anything it told, or their number differs (a deletion leaves nothing newer).
  */
 class Seen {
-  readonly #keys: Set<string>;
+  #count: number;
   #revision: number;
   #responses = 0;
   #created = false;
   /** How many responses there were when the watch was last found behind. */
   #behindAt: number | undefined;
 
-  constructor({ keys, revision }: Tree) {
-    this.#keys = new Set(keys);
+  constructor({ count, revision }: Tree) {
+    this.#count = count;
     this.#revision = revision;
   }
 
@@ -106,11 +106,10 @@ class Seen {
     for (const { type, kv } of events) {
       // Not the header's revision: while a watch catches up, that is ahead of what was told.
       this.#revision = Math.max(this.#revision, Number(kv.mod_revision));
-      const key = kv.key.toString('latin1');
       if (type === 'Delete') {
-        this.#keys.delete(key);
-      } else {
-        this.#keys.add(key);
+        this.#count--;
+      } else if (kv.create_revision === kv.mod_revision) {
+        this.#count++;
       }
     }
   }
@@ -132,7 +131,7 @@ class Seen {
     if (Number(now.header.revision) < this.#revision) {
       throw new Error(`the revision went back from ${this.#revision} to ${now.header.revision}`);
     }
-    const behind = !this.#created || now.kvs.length > 0 || Number(now.count) !== this.#keys.size;
+    const behind = !this.#created || now.kvs.length > 0 || Number(now.count) !== this.#count;
     if (behind && this.#behindAt === this.#responses) {
       throw new Error(`the watch is silent since revision ${this.#revision}; etcd is at ${now.header.revision}`);
     }

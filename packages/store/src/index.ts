@@ -8,6 +8,7 @@ export * from './memory.js';
 export * from './open.js';
 export * from './open-registrations.js';
 export type { ClaimEntry } from './own-keys.js';
+export { processIdentity } from './process-identity.js';
 export * from './registrations.js';
 export * from './source.js';
 export * from './unavailable-error.js';

@@ -2,12 +2,21 @@ import type { ICompare, IRequestOp, IResponseOp, KVClient } from 'etcd3';
 import { ClaimLostError } from './claim.js';
 import { isLeaseUnknown, LeaseLostError } from './lease.js';
 
+/** etcd has used up the space that it may use: until somebody makes room, it takes removals and nothing else. */
+export class NoSpaceError extends Error {
+  override readonly name = 'NoSpaceError';
+  readonly code = 'ERR_NO_SPACE';
+}
+
 /**
  * etcd takes 128 operations a transaction, less one for each level that transactions are nested in it, and 1.5 MiB
  * a request.
  */
 const MAX_OPERATIONS = 120;
 const MAX_BYTES = 512 * 1024;
+
+/** How etcd says it, `ErrGRPCNoSpace` in its api/v3rpc/rpctypes; the code of gRPC says it of too many requests too. */
+const NO_SPACE = 'etcdserver: mvcc: database space exceeded';
 
 /** A key of ours: what was put, and the revision that did. */
 export interface LeasedKey {
@@ -44,23 +53,28 @@ export function nextChanges(
   const changes = new Map<string, Wanted | undefined>();
   let bytes = 0;
   for (const [path, wanted] of desired) {
-    if (changes.size === MAX_OPERATIONS || bytes > MAX_BYTES) {
+    if (written.get(path)?.value === wanted.value || held.has(path)) {
+      continue;
+    }
+    bytes += Buffer.byteLength(path) + Buffer.byteLength(wanted.value);
+    if (changes.size === MAX_OPERATIONS || (bytes > MAX_BYTES && changes.size > 0)) {
       return changes;
     }
-    if (written.get(path)?.value !== wanted.value && !held.has(path)) {
-      changes.set(path, wanted);
-      bytes += path.length + wanted.value.length;
-    }
+    changes.set(path, wanted);
   }
-  for (const path of written.keys()) {
+  for (const path of nextRemovals(desired, written).keys()) {
     if (changes.size === MAX_OPERATIONS) {
       return changes;
     }
-    if (!desired.has(path)) {
-      changes.set(path, undefined);
-    }
+    changes.set(path, undefined);
   }
   return changes;
+}
+
+/** Of what leads there the removals alone, as many as one transaction takes. */
+export function nextRemovals(desired: ReadonlyMap<string, Wanted>, written: ReadonlyMap<string, LeasedKey>): Changes {
+  const removed = [...written.keys()].filter((path) => !desired.has(path));
+  return new Map(removed.slice(0, MAX_OPERATIONS).map((path) => [path, undefined]));
 }
 
 /** As much of it at a time as one transaction takes. */
@@ -83,6 +97,7 @@ export interface Written {
  *
  * @throws {LeaseLostError}
  * @throws {ClaimLostError}
+ * @throws {NoSpaceError}
  */
 export async function writeChanges(kv: KVClient, standing: Standing, changes: Changes): Promise<Written> {
   const { prefix, lease, former } = standing;
@@ -110,6 +125,9 @@ export async function writeChanges(kv: KVClient, standing: Standing, changes: Ch
     }
     return { revision: Number(header.revision), held };
   } catch (error) {
+    if (error instanceof Error && error.message.includes(NO_SPACE)) {
+      throw new NoSpaceError(error.message, { cause: error });
+    }
     throw (await isLeaseUnknown(error)) ? new LeaseLostError(`lease ${lease} is gone`, { cause: error }) : error;
   }
 }

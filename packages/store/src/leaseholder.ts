@@ -3,7 +3,14 @@ import { Claiming } from './claiming.js';
 import type { Deletions } from './deletions.js';
 import type { EtcdConnection } from './etcd-connection.js';
 import { grantLease, type LeaseLostError, renewLease, revokeLease } from './lease.js';
-import { type Changes, findForeignChanges, portions, type Standing, writeChanges } from './leased-keys.js';
+import {
+  type Changes,
+  findForeignChanges,
+  NoSpaceError,
+  portions,
+  type Standing,
+  writeChanges,
+} from './leased-keys.js';
 import type { ClaimEntry, OwnKeys } from './own-keys.js';
 import type { RegistrationEvent } from './registrations.js';
 
@@ -193,12 +200,27 @@ export class Leaseholder {
     const changes = this.#keys.next();
     if (changes.size > 0) {
       this.#options.onSettled(false);
-      await this.#apply(connection, lease, changes);
+      try {
+        await this.#apply(connection, lease, changes);
+      } catch (error) {
+        if (error instanceof NoSpaceError) {
+          await this.#removeOnly(connection, lease);
+        }
+        throw error;
+      }
       return 0;
     }
     this.#options.onSettled(true);
     const due = Math.min(lease.renewed + this.#options.renew, lease.verified + this.#options.verify);
     return Math.max(0, due - performance.now());
+  }
+
+  /** A full etcd takes that, and what is gone is not to get connections until somebody makes room. */
+  async #removeOnly(connection: EtcdConnection, lease: Lease): Promise<void> {
+    for (let removals = this.#keys.nextRemovals(); removals.size > 0; removals = this.#keys.nextRemovals()) {
+      await this.#renewIfDue(connection, lease);
+      await this.#apply(connection, lease, removals);
+    }
   }
 
   /** Keys of ours are not as we put them; if all went with the lease, that is another matter. */

@@ -24,7 +24,8 @@ export interface RegistrationsOptions {
   readonly ttl: number;
   /**
    * An entry that one run at a time may hold, and with it all its registrations: a run that finds it held by one
-   * that lives is refused, and takes over the keys of one that ended or died. The value is a JSON object.
+   * that lives is refused, and takes over the keys of one that ended or died. The value is a JSON object; a field
+   * `process` with a {@link processIdentity} lets the next run on the same machine see at once that this one is dead.
    */
   readonly claim?: ClaimEntry | undefined;
   readonly onEvent?: ((event: RegistrationEvent) => void) | undefined;

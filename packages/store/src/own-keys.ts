@@ -1,4 +1,4 @@
-import { type Changes, type LeasedKey, nextChanges, type Wanted, type Written } from './leased-keys.js';
+import { type Changes, type LeasedKey, nextChanges, nextRemovals, type Wanted, type Written } from './leased-keys.js';
 import type { PublishOptions, RegistrationEvent } from './registrations.js';
 
 export interface ClaimEntry {
@@ -87,6 +87,11 @@ export class OwnKeys {
   /** What is to be written next. */
   next(): Changes {
     return nextChanges(this.#desired, this.#written, this.#held);
+  }
+
+  /** As far as something is to be removed. */
+  nextRemovals(): Changes {
+    return nextRemovals(this.#desired, this.#written);
   }
 
   /** Before they are sent: from here on they may have been written. */

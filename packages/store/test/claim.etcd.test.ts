@@ -1,5 +1,8 @@
 // oxlint-disable jest/expect-expect -- `until` throws where what it waits for does not come
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { processIdentity } from '@clusterf/store';
 import { type EtcdProcess, startEtcd } from '../../../test/fixtures/etcd.js';
 import { startProxy } from '../../../test/fixtures/proxy.js';
 import { until } from '../../../test/fixtures/until.js';
@@ -16,8 +19,13 @@ afterAll(async () => {
 });
 
 /** One run of an agent. */
-function run(prefix: string, machine: string, { hosts = etcd.host, ttl = 2000, verify = 200 } = {}): Opened {
-  const value = JSON.stringify({ machine, pid: 7, started: '2026-01-01T00:00:00Z' });
+function run(
+  prefix: string,
+  machine: string,
+  { hosts = etcd.host, ttl = 2000, verify = 200, process = '' } = {},
+): Opened {
+  const identity = process === '' ? {} : { process };
+  const value = JSON.stringify({ machine, pid: 7, started: '2026-01-01T00:00:00Z', ...identity });
   return open(hosts, prefix, { ttl, verify, renew: ttl / 3, claim: { path: PATH, value } });
 }
 
@@ -115,6 +123,24 @@ describe('after a former run', () => {
     expect(await etcd.version('/died/k')).toBe(2);
     // Of six seconds at most two were left; what is not moved yet when there are more keys must not lapse meanwhile.
     expect(await remaining(String(first.registrations.state.leaseId))).toBeGreaterThan(3);
+    await first.registrations.close();
+  });
+
+  test('that died on this machine, the next sees it and takes over at once, long before its lease runs low', async () => {
+    await using proxy = await startProxy(etcd.port);
+    const process = spawn('sleep', ['1000'], { stdio: 'ignore' });
+    await once(process, 'spawn');
+    const identity = processIdentity(process.pid ?? 0) ?? '';
+    const first = run('/killed', 'a', { hosts: proxy.host, ttl: 60_000, process: identity });
+    first.registrations.publish(map({ k: '1' }));
+    await first.registrations.settled(soon());
+    proxy.refuse();
+    await using second = run('/killed', 'a', { ttl: 60_000 });
+    await until('it waits, since the other lives', () => second.count('claim contested') === 1);
+    process.kill('SIGKILL');
+    await second.registrations.settled(soon());
+    expect(second.events.find(({ type }) => type === 'claimed')).toMatchObject({ inherited: 1 });
+    expect(await others('/killed')).toEqual({ '/killed/k': '1' });
     await first.registrations.close();
   });
 

@@ -104,6 +104,39 @@ describe('with an etcd that stays up', () => {
     process.stdout.write(`10,000 registrations: ${times.join(', ')}\n`);
   });
 
+  test('a full etcd takes no new key, but what is gone is removed all the same, and the rest follows when there is room', async () => {
+    await using own = await startEtcd();
+    const claim = { path: 'hosts/h/status', value: '{"containers":0}' };
+    await using opened = open(own.host, '/full', { claim });
+    const { registrations } = opened;
+    const gone = Array.from({ length: 130 }, (_, index) => [`gone${index}`, '1'] as const);
+    registrations.publish(new Map([['kept', '1'], ...gone]));
+    await registrations.settled(soon());
+    const alarm = { memberID: '1', alarm: 'NOSPACE' };
+    await own.call('maintenance/alarm', { action: 'ACTIVATE', ...alarm });
+    // As the agent does, with what it says of itself: more changes than one transaction takes.
+    registrations.describe('{"containers":2}');
+    registrations.publish(map({ kept: '2', new: '1' }));
+    await until('what is gone is removed', async () => Object.keys(await own.read('/full/')).length === 2);
+    expect(await own.read('/full/k')).toEqual({ '/full/kept': '1' });
+    expect(registrations.state).toMatchObject({ settled: false });
+    expect(registrations.state.lastError?.message).toContain('database space exceeded');
+    expect(opened.count('failed')).toBe(1);
+    await own.call('maintenance/alarm', { action: 'DEACTIVATE', ...alarm });
+    await registrations.settled(soon());
+    const all = { '/full/hosts/h/status': '{"containers":2}', '/full/kept': '2', '/full/new': '1' };
+    expect(await own.read('/full/')).toEqual(all);
+    expect(opened.count('lease lost')).toBe(0);
+  });
+
+  test('values that are large together, not one by one, are written', async () => {
+    await using opened = open(etcd.host, '/large');
+    const value = 'ü'.repeat(500_000);
+    opened.registrations.publish(map({ a: value, b: value, c: value, d: value }));
+    await opened.registrations.settled(soon());
+    expect(Object.keys(await etcd.read('/large/'))).toHaveLength(4);
+  });
+
   test('a lease revoked from outside is replaced, and everything is put again', async () => {
     await using opened = open(etcd.host, '/revoked');
     const { registrations } = opened;

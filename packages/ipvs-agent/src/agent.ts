@@ -17,16 +17,7 @@
  * - `#dirty` has every virtual service whose desired or actual state may have changed since it was last brought in
  *   line, and every one that something is still to be done for: held back, draining, refused.
  */
-import {
-  type Clock,
-  delay,
-  FailureError,
-  isBug,
-  type Logger,
-  type PassReason,
-  ReconcileLoop,
-  toError,
-} from '@clusterf/daemon';
+import { type Clock, delay, FailureError, isBug, type Logger, type PassReason, ReconcileLoop } from '@clusterf/daemon';
 import type { Problem } from '@clusterf/model';
 import type { Source } from '@clusterf/store';
 import { apply, type Failure, isStale, type Kernel } from './apply.js';
@@ -40,6 +31,7 @@ import { printOp, printTable } from './print.js';
 import { type Observer, Report } from './report.js';
 import type { Circumstances, Restraint } from './restraint.js';
 import { Retries } from './retries.js';
+import type { StateDirectory } from './state-directory.js';
 import type { AgentStatus } from './status.js';
 import type { Surroundings } from './surroundings.js';
 import type { MutableTable, Table } from './table.js';
@@ -69,6 +61,7 @@ export interface AgentParts {
   readonly restraint: Restraint;
   readonly surroundings: AgentSurroundings;
   readonly etcd: EtcdEndpoints;
+  readonly state: Pick<StateDirectory, 'verify' | 'problems' | 'obstacle'>;
   readonly observer: Observer;
   readonly log: Logger;
   /** Takes what `--print` and `--noop` say. */
@@ -175,14 +168,17 @@ export class IpvsAgent {
   }
 
   async #pass(reason: PassReason): Promise<void> {
-    const { clock, etcd, observer, surroundings } = this.#parts;
+    const { clock, etcd, observer, state, surroundings } = this.#parts;
     const started = clock.now();
     this.#passing = started;
     let failed = true;
     try {
       const thorough = !this.#ready || reason !== 'trigger';
       const moved = thorough && (await etcd.refresh());
-      if (thorough && !this.#options.noop) await surroundings.resync();
+      if (thorough && !this.#options.noop) {
+        await state.verify();
+        await surroundings.resync();
+      }
       const changes = this.#follower.takeChanges();
       if (moved) for (const name of this.#follower.tree.config.services.keys()) changes.services.add(name);
       this.#replan(changes);
@@ -242,7 +238,7 @@ export class IpvsAgent {
       this.#dirty.delete(key);
       if (desired.has(key)) ownership.add(key);
     }
-    await this.#save('ownership');
+    await ownership.save();
 
     const circumstances = this.#circumstances(actual, keys);
     let failures: readonly Failure[] = [];
@@ -277,8 +273,8 @@ export class IpvsAgent {
     this.#retries.update(keys, failures, clock.now());
     for (const key of [...restraint.keys, ...this.#retries.keys]) this.#dirty.add(key);
     for (const key of keys) if (!desired.has(key) && !actual.has(key)) ownership.delete(key);
-    await this.#save('ownership');
-    await this.#save('drains');
+    await ownership.save();
+    await restraint.save(this.#parts.wall());
     this.#wakeLater();
   }
 
@@ -384,19 +380,9 @@ export class IpvsAgent {
       this.#planner.problems,
       this.#retries.problems,
       this.#parts.surroundings.problems,
+      this.#parts.state.problems,
       ...this.#others.values(),
     );
-  }
-
-  async #save(what: 'ownership' | 'drains'): Promise<void> {
-    const { ownership, restraint, log, wall } = this.#parts;
-    try {
-      await (what === 'ownership' ? ownership.save() : restraint.save(wall()));
-      this.#report.once(what, '', () => {});
-    } catch (error) {
-      const text = `state not written, so a restarted agent may not recognise its own: ${toError(error).message}`;
-      this.#report.once(what, text, () => log.error(text));
-    }
   }
 
   #failed(error: Error, retryIn: number): void {

@@ -157,11 +157,7 @@ export class Drains {
     if (op.command === 'delDestination') this.#delete(op.key, destinationKey(op.destination));
   }
 
-  /**
-   * Writes down what drains, if that changed.
-   *
-   * @throws the file system's error; the next call tries again
-   */
+  /** Writes down what drains, if that changed or could not be written. */
   async save(now: number, wall: number): Promise<void> {
     if (!this.#changed && this.#state.saved) return;
     this.#changed = false;

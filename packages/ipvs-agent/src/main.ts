@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { type CommandContext, type Environment, runCommand, systemClock } from '@clusterf/daemon';
 import { IpvsClient } from '@clusterf/ipvs';
 import { etcdOptions, openSource, parseSourceUrl, type Source } from '@clusterf/store';
-import type { z } from 'zod';
 import { AddressesState, NO_ADDRESSES, VirtualAddresses } from './addresses/index.js';
 import { IpvsAgent } from './agent.js';
 import { Brake } from './brake.js';
@@ -18,7 +17,7 @@ import { balancerName, type CommandOptions, command, parseShare } from './option
 import { OwnedState, Ownership } from './ownership.js';
 import { wantedSysctls } from './profiles.js';
 import { Restraint } from './restraint.js';
-import { StateFile } from './state-file.js';
+import { StateDirectory } from './state-directory.js';
 import { Surroundings } from './surroundings.js';
 import { STARTED_DAEMONS, SyncDaemons } from './sync-daemons.js';
 import { Sysctls } from './sysctl.js';
@@ -56,22 +55,19 @@ async function run(
 ): Promise<void> {
   const clock = systemClock;
   const wall = Date.now;
-  const directory = join(options.stateDir, await namespaceName());
-  const report = (text: string, error: unknown) => log.warn(text, { error });
-  const state = async <T>(name: string, schema: z.ZodType<T>, empty: T) =>
-    await StateFile.load({ directory, name, schema, empty, report });
+  const state = new StateDirectory(join(options.stateDir, await namespaceName()), log);
 
-  const drainState = await state('draining', DrainState, { version: 1, drains: [] });
+  const drainState = await state.load({ name: 'draining', schema: DrainState, empty: { version: 1, drains: [] } });
   const drains = new Drains({ timeout: options.drainTimeout }, drainState, clock.now(), wall());
   const brake = new Brake({ share: parseShare(options.brake) ?? 1, hold: options.brakeHold });
   const etcd = new EtcdEndpoints({ hosts: sources.flatMap(({ url }) => etcdHosts(url)), lookUp, clock });
   using addresses = VirtualAddresses.open({
     interface: options.vipInterface,
     etcdAt: (address) => etcd.at(address),
-    state: await state('addresses', AddressesState, NO_ADDRESSES),
+    state: await state.load({ name: 'addresses', schema: AddressesState, empty: NO_ADDRESSES }),
     log,
   });
-  const started = await StateFile.load({ ...STARTED_DAEMONS, directory, report });
+  const started = await state.load(STARTED_DAEMONS);
   const surroundings = new Surroundings({
     addresses,
     syncDaemons: new SyncDaemons({ client, started, log, interfaces: networkInterfaces }),
@@ -80,16 +76,18 @@ async function run(
     withdrawWhenEmpty: options.withdrawWhenEmpty,
   });
 
+  const owned = await state.load({ name: 'owned', schema: OwnedState, empty: { version: 1, virtualServices: [] } });
   await using health = new Health(options, { sources: sources.map(({ url }) => url), log, clock });
   const agent = new IpvsAgent(
     { ...options, method: options.ipvsFwdMethod, scheduler: options.ipvsSchedName },
     {
       sources,
       kernel: ipvsKernel(client, onlooker),
-      ownership: new Ownership(await state('owned', OwnedState, { version: 1, virtualServices: [] })),
+      ownership: new Ownership(owned),
       restraint: new Restraint({ brake, grace: new Grace(GRACE), drains, clock, log }),
       surroundings,
       etcd,
+      state,
       observer: health.observer,
       log,
       print: (text) => process.stdout.write(text),

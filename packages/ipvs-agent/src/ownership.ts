@@ -43,7 +43,7 @@ export class Ownership {
     for (const key of this.#owned) if (!tables.some((table) => table.has(key))) this.delete(key);
   }
 
-  /** @throws the file system's error; what is owned is owned all the same, and the next call tries again */
+  /** Writes down what is owned, if that changed or could not be written. */
   async save(): Promise<void> {
     if (!this.#changed && this.#state.saved) return;
     this.#changed = false;

@@ -105,7 +105,7 @@ export class Restraint {
     return drained;
   }
 
-  /** Writes down what drains. @throws the file system's error */
+  /** Writes down what drains. */
   async save(wall: number): Promise<void> {
     await this.#drains.save(this.#clock.now(), wall);
   }

@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode, toError } from '@clusterf/daemon';
+import type { Problem } from '@clusterf/model';
 import type { z } from 'zod';
 
 export interface StateFileOptions<T> {
@@ -15,18 +16,24 @@ export interface StateFileOptions<T> {
   readonly report: (message: string, error: unknown) => void;
 }
 
-/** A value that survives a restart. Written whole and renamed into place, so that a crash leaves the old or the new. */
+/**
+ * A value that survives a restart. Written whole and renamed into place, so that a crash leaves the old or the new. One
+ * that cannot be written is a problem, and counts all the same.
+ */
 export class StateFile<T> {
   readonly #directory: string | undefined;
   readonly #name: string;
   #value: T;
-  /** Whether the file says the same. */
-  #saved = true;
+  /** Why the file does not say the same; undefined if it does. */
+  #unsaved: string | undefined;
+  /** How we left the file, or found it: another one would differ. Undefined if there was none. */
+  #left: string | undefined;
 
-  private constructor(directory: string | undefined, name: string, value: T) {
+  private constructor(directory: string | undefined, name: string, value: T, left?: string) {
     this.#directory = directory;
     this.#name = name;
     this.#value = value;
+    this.#left = left;
   }
 
   /** A missing file is a first start; an unreadable or damaged one is reported and counts as empty. */
@@ -34,7 +41,8 @@ export class StateFile<T> {
     if (directory === undefined) return new StateFile<T>(undefined, name, empty);
     const file = join(directory, `${name}.json`);
     try {
-      return new StateFile(directory, name, schema.parse(JSON.parse(await readFile(file, 'utf8'))));
+      const value = schema.parse(JSON.parse(await readFile(file, 'utf8')));
+      return new StateFile(directory, name, value, await look(file));
     } catch (error) {
       if (errorCode(toError(error)) !== 'ENOENT')
         report(`${file}: unreadable, so what an earlier run left is not known`, error);
@@ -48,20 +56,53 @@ export class StateFile<T> {
 
   /** Whether what was written last has reached the file. */
   get saved(): boolean {
-    return this.#saved;
+    return this.#unsaved === undefined;
   }
 
-  /** @throws the file system's error; the value counts all the same, and writing it again tries again */
+  get problem(): Problem | undefined {
+    if (this.#unsaved === undefined) return undefined;
+    const message = `not written, so a restarted agent may not recognise its own: ${this.#unsaved}`;
+    return { source: 'state', key: `${this.#name}.json`, message };
+  }
+
+  /** Writes the value. If it cannot be written it counts all the same, and the next call tries again. */
   async write(value: T): Promise<void> {
     this.#value = value;
     if (this.#directory === undefined) return;
-    this.#saved = false;
-    await makeDirectory(dirname(this.#directory));
-    await makeDirectory(this.#directory);
+    try {
+      await makeDirectory(dirname(this.#directory));
+      await makeDirectory(this.#directory);
+      const file = join(this.#directory, `${this.#name}.json`);
+      await writeFile(`${file}.new`, `${JSON.stringify(value)}\n`);
+      await rename(`${file}.new`, file);
+      this.#left = await look(file);
+      this.#unsaved = undefined;
+    } catch (error) {
+      this.#unsaved = toError(error).message;
+    }
+  }
+
+  /**
+   * Writes the value again where it could not be written, or where somebody has done away with the file.
+   *
+   * @returns the file that somebody removed or changed
+   */
+  async verify(): Promise<string | undefined> {
+    if (this.#directory === undefined || (this.saved && this.#left === undefined)) return undefined;
     const file = join(this.#directory, `${this.#name}.json`);
-    await writeFile(`${file}.new`, `${JSON.stringify(value)}\n`);
-    await rename(`${file}.new`, file);
-    this.#saved = true;
+    const lost = this.saved && (await look(file)) !== this.#left;
+    if (lost || !this.saved) await this.write(this.#value);
+    return lost ? file : undefined;
+  }
+}
+
+/** Tells one file from another of its name, and from itself changed; undefined if it cannot be seen. */
+async function look(file: string): Promise<string | undefined> {
+  try {
+    const { ino, mtimeMs, size } = await stat(file);
+    return `${ino} ${mtimeMs} ${size}`;
+  } catch {
+    return undefined;
   }
 }
 

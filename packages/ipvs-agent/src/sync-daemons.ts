@@ -13,7 +13,7 @@
  *   the kernel takes no such destination.
  */
 import type { networkInterfaces } from 'node:os';
-import { type Logger, toError } from '@clusterf/daemon';
+import type { Logger } from '@clusterf/daemon';
 import { DecodeError, type IpvsClient, IpvsError, type SyncDaemon, type SyncRole } from '@clusterf/ipvs';
 import { type Problem, syncKey } from '@clusterf/model';
 import * as z from 'zod';
@@ -65,7 +65,7 @@ const Daemon = z.object({
 
 const NONE: readonly SyncDaemon[] = [];
 
-/** How to load the memory of what was started: `StateFile.load({...STARTED_DAEMONS, directory, report})`. */
+/** How to load the memory of what was started. */
 export const STARTED_DAEMONS = { name: 'sync-daemons', schema: z.array(Daemon).readonly(), empty: NONE };
 
 /** What a change failed of, kept so that it is not tried with every pass. */
@@ -88,7 +88,7 @@ export class SyncDaemons {
   #wanted: WantedDaemons = { daemons: NONE, problems: [] };
   #problems: readonly Problem[] = [];
   /** What was said last, so that it is not said again with every look. */
-  readonly #said = { foreign: '', unsaved: '' };
+  readonly #said = { foreign: '' };
 
   constructor(parts: SyncDaemonsParts) {
     this.#parts = parts;
@@ -237,14 +237,7 @@ export class SyncDaemons {
   async #remember(started: readonly SyncDaemon[]): Promise<void> {
     const file = this.#parts.started;
     if (file.saved && JSON.stringify(file.value) === JSON.stringify(started)) return;
-    try {
-      await file.write(started);
-      this.#said.unsaved = '';
-    } catch (error) {
-      const text = `state not written, so a restarted agent may not recognise its sync daemons: ${toError(error).message}`;
-      if (text !== this.#said.unsaved) this.#parts.log.error(text);
-      this.#said.unsaved = text;
-    }
+    await file.write(started);
   }
 
   #sayForeign(): void {

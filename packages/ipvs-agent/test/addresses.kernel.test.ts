@@ -439,13 +439,14 @@ describe('trouble with virtual addresses is a problem, and all others are bound'
   test('where the state cannot be written, until it can', async () => {
     await rm(directory, { recursive: true });
     await run('touch', [directory]);
-    const addresses = await start();
+    const state = await load();
+    const addresses = open(DEVICE, state);
     await pass(addresses, set('10.9.0.1'));
     expect((await seen()).addresses).toEqual(['10.9.0.1/32']);
-    expect(addresses.state.problems).toMatchObject([{ source: 'state', key: 'addresses.json' }]);
+    expect(state.problem).toMatchObject({ source: 'state', key: 'addresses.json' });
     await rm(directory);
-    await resync(addresses, set('10.9.0.1'));
-    expect(addresses.state.problems).toEqual([]);
+    await state.verify();
+    expect(state.problem).toBeUndefined();
     expect(await readFile(join(directory, 'addresses.json'), 'utf8')).toContain('10.9.0.1');
   });
 

@@ -49,7 +49,7 @@ test('still knows what it owns when the directory cannot be written', async () =
   await writeFile(join(directory, 'file'), '');
   const ownership = await load(join(directory, 'file', 'state'));
   ownership.add('tcp 10.0.0.1:80');
-  await expect(ownership.save()).rejects.toThrow('ENOTDIR');
+  await ownership.save();
   expect(ownership.has('tcp 10.0.0.1:80')).toBe(true);
 });
 
@@ -57,7 +57,7 @@ test('is written as soon as it can be', async () => {
   await writeFile(join(directory, 'state'), '');
   const ownership = await load(join(directory, 'state'));
   ownership.add('a');
-  await expect(ownership.save()).rejects.toThrow('ENOTDIR');
+  await ownership.save();
   await rm(join(directory, 'state'));
   await ownership.save();
   expect((await load(join(directory, 'state'))).has('a')).toBe(true);

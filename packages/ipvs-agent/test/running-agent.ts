@@ -9,7 +9,7 @@ import { EtcdEndpoints } from '../src/etcd-endpoints.js';
 import { Grace } from '../src/grace.js';
 import { OwnedState, Ownership } from '../src/ownership.js';
 import { Restraint } from '../src/restraint.js';
-import { StateFile } from '../src/state-file.js';
+import { StateDirectory } from '../src/state-directory.js';
 import { MemoryKernel } from './memory-kernel.js';
 import { ScriptedSource } from './scripted-source.js';
 
@@ -26,6 +26,8 @@ export interface Settings extends Partial<AgentOptions> {
   /** `HOST:PORT` that the sources are read from, and what their names stand for. */
   readonly etcd?: readonly string[];
   readonly lookUp?: () => readonly string[];
+  /** Where state is kept; in memory unless said. */
+  readonly stateDirectory?: string;
   /** Milliseconds that a virtual service may come back in; 0 unless said. */
   readonly grace?: number;
 }
@@ -93,11 +95,6 @@ const NOWHERE: AgentSurroundings = {
   },
 };
 
-/** State in memory. */
-async function state<T>(schema: Parameters<typeof StateFile.load<T>>[0]['schema'], empty: T): Promise<StateFile<T>> {
-  return await StateFile.load({ directory: undefined, name: 'test', schema, empty, report: () => {} });
-}
-
 /** An agent between scripted sources and a kernel in memory. */
 export class RunningAgent {
   readonly log: LogRecord;
@@ -132,17 +129,18 @@ export class RunningAgent {
       grace = 0,
       etcd = [],
       lookUp = () => [],
+      stateDirectory,
       ...options
     } = settings;
     const [log, clock, stop] = [new LogRecord(), new ManualClock(), new AbortController()];
     const printed: string[] = [];
-    const ownership = new Ownership(await state(OwnedState, { version: 1, virtualServices: [...owned] }));
-    const drains = new Drains(
-      { timeout: drainTimeout },
-      await state(DrainState, { version: 1, drains: draining }),
-      clock.now(),
-      0,
+    const state = new StateDirectory(stateDirectory, log);
+    const ownership = new Ownership(
+      await state.load({ name: 'owned', schema: OwnedState, empty: { version: 1, virtualServices: [...owned] } }),
     );
+    const empty: DrainState = { version: 1, drains: [...draining] };
+    const drainState = await state.load({ name: 'draining', schema: DrainState, empty });
+    const drains = new Drains({ timeout: drainTimeout }, drainState, clock.now(), 0);
     const agent = new IpvsAgent(
       { ...OPTIONS, ...options },
       {
@@ -157,6 +155,7 @@ export class RunningAgent {
           log,
         }),
         surroundings: NOWHERE,
+        state,
         etcd: new EtcdEndpoints({ hosts: etcd, lookUp: async () => lookUp(), clock }),
         observer: { operation: () => {}, drift: () => {}, pass: () => {}, eventToKernel: () => {} },
         log,

@@ -1,4 +1,4 @@
-import { type Logger, toError } from '@clusterf/daemon';
+import type { Logger } from '@clusterf/daemon';
 import type { Problem } from '@clusterf/model';
 import type { StateFile } from '../state-file.js';
 import { Bindings } from './bindings.js';
@@ -43,8 +43,6 @@ export class VirtualAddresses implements Disposable {
   readonly #bindings: Bindings | undefined;
   /** Devices of earlier runs with another `--vip-interface`, until nothing of ours is left on them. */
   #former: readonly Bindings[] = [];
-  #unsaved: Problem | undefined;
-  #saveAgain = false;
 
   private constructor({ interface: name, state, etcdAt, log }: VirtualAddressesOptions) {
     this.#interface = name;
@@ -70,7 +68,6 @@ export class VirtualAddresses implements Disposable {
 
   /** Makes the device if there is none and adds what is missing. What is wanted and there already is ours from now on. */
   async bind(wanted: ReadonlySet<string>): Promise<void> {
-    if (this.#saveAgain) await this.#remember();
     await this.#bindings?.bind(wanted);
   }
 
@@ -98,7 +95,6 @@ export class VirtualAddresses implements Disposable {
   /** The next call looks at the devices, repairs what others undid, and tries again what was refused. */
   resync(): void {
     for (const bindings of this.#all) bindings.resync();
-    this.#saveAgain = this.#unsaved !== undefined;
   }
 
   get state(): VirtualAddressesState {
@@ -113,7 +109,7 @@ export class VirtualAddresses implements Disposable {
   }
 
   get problems(): readonly Problem[] {
-    return [...this.#all.flatMap(({ problems }) => problems), ...(this.#unsaved ? [this.#unsaved] : [])];
+    return this.#all.flatMap(({ problems }) => problems);
   }
 
   /** Leaves everything in the kernel as it is. */
@@ -137,14 +133,7 @@ export class VirtualAddresses implements Disposable {
 
   /** State that cannot be written keeps nothing from being bound: what the tree names is known by that after a restart. */
   async #remember(): Promise<void> {
-    this.#saveAgain = false;
     const devices = this.#all.filter(({ clean }) => !clean).map(({ state }) => state);
-    try {
-      await this.#state.write({ version: 1, devices });
-      this.#unsaved = undefined;
-    } catch (error) {
-      const message = `not written, so a restarted agent may not recognise its own: ${toError(error).message}`;
-      this.#unsaved = { source: 'state', key: 'addresses.json', message };
-    }
+    await this.#state.write({ version: 1, devices });
   }
 }

@@ -1,5 +1,5 @@
 /** Where a container is reached: which network's address, or the host's. docs/labels.md tells the rules. */
-import type { Backend, Family, Protocol } from '@clusterf/model';
+import { type Backend, type Family, type Protocol, quote } from '@clusterf/model';
 import type { RequestedBackend, RequestedPorts } from './backend-labels.js';
 import type { Attachment, ContainerState } from './container.js';
 import type { Findings } from './findings.js';
@@ -73,7 +73,7 @@ function chooseAttachment(
   if (network !== undefined) {
     const labelled = addressed.find((attachment) => attachment.network === network.value);
     if (labelled === undefined) {
-      const message = `the container has no address on ${JSON.stringify(network.value)}; expected one of: ${names}`;
+      const message = `the container has no address on ${quote(network.value)}; expected one of: ${names}`;
       return findings.refuse(message, network.from);
     }
     findings.fact('network', network.value, network.from);

@@ -1,4 +1,4 @@
-import type { Protocol } from '@clusterf/model';
+import { type Protocol, quote } from '@clusterf/model';
 import type { LabelProblem, Sourced } from './findings.js';
 import { type Labels, type Setting, settings } from './label-settings.js';
 
@@ -62,7 +62,7 @@ function requestedPublish(labels: Labels, service: string, problems: LabelProble
   const { label, value } = setting;
   const text = value.trim();
   if (text === 'true' || text === 'false') return { value: text === 'true', from: label };
-  problems.push({ label, message: `${JSON.stringify(value)} is neither yes nor no: expected true or false` });
+  problems.push({ label, message: `${quote(value)} is neither yes nor no: expected true or false` });
   return { value: undefined, from: label };
 }
 
@@ -78,7 +78,7 @@ function wholeNumber(
   if (/^\d+$/.test(text) && number >= min && number <= max) return { value: number, from: label };
   problems.push({
     label,
-    message: `${JSON.stringify(value)} is not ${what}: expected a whole number from ${min} to ${max}`,
+    message: `${quote(value)} is not ${what}: expected a whole number from ${min} to ${max}`,
   });
   return undefined;
 }

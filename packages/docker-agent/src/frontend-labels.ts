@@ -1,4 +1,4 @@
-import { decodeFrontend, type Frontend } from '@clusterf/model';
+import { decodeFrontend, type Frontend, quote } from '@clusterf/model';
 import type { Fact, LabelProblem } from './findings.js';
 import { type Labels, type Setting, settings } from './label-settings.js';
 
@@ -58,7 +58,7 @@ function decodeField(field: string, { label, value }: Setting, problems: LabelPr
   const written = writtenAsJson(field, value.trim());
   if (written === undefined) {
     const expected = 'expected seconds such as 300, or with the leading bits of client addresses that count, 300/24';
-    problems.push({ label, message: `${JSON.stringify(value)} is not a persistence: ${expected}` });
+    problems.push({ label, message: `${quote(value)} is not a persistence: ${expected}` });
     return {};
   }
   const decoded = decodeFrontend(JSON.stringify({ [field]: written }));

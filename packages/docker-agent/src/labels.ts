@@ -1,5 +1,5 @@
 /** All that a container's labels ask for, service by service (DESIGN: labels). */
-import { checkName } from '@clusterf/model';
+import { checkName, quote } from '@clusterf/model';
 import { BACKEND_FIELDS, type RequestedBackend, requestedBackend } from './backend-labels.js';
 import type { LabelProblem } from './findings.js';
 import { FRONTEND_FIELDS, type RequestedFrontend, requestedFrontend } from './frontend-labels.js';
@@ -18,6 +18,9 @@ export interface Requested {
 }
 
 const FIELDS: Readonly<Record<string, readonly string[]>> = { backend: BACKEND_FIELDS, frontend: FRONTEND_FIELDS };
+
+/** Characters: a service's name has 255 bytes at most. */
+const LONGEST_LABEL = 320;
 
 /** Whether the container is any business of ours; cheap, for it is asked of every event. */
 export function isLabelled(labels: Labels): boolean {
@@ -56,8 +59,15 @@ function readLabels(labels: Labels): Requested {
     });
   }
   // A bad general label concerns every service but is one mistake.
-  const distinct = new Map(problems.map((problem) => [`${problem.label} ${problem.message}`, problem]));
+  const distinct = new Map(
+    problems.map(({ label, message }) => [`${label} ${message}`, { label: shortened(label), message }]),
+  );
   return { services, problems: [...distinct.values()] };
+}
+
+/** Nothing keeps anybody from a label of a megabyte; those that are ours are not shortened. */
+function shortened(label: string): string {
+  return label.length > LONGEST_LABEL ? `${label.slice(0, LONGEST_LABEL)}…` : label;
 }
 
 /** A label that begins like one of ours and is none: most likely a slip of the pen, and silence would hide it. */
@@ -73,7 +83,7 @@ function* unknownLabels(labels: Labels): Generator<LabelProblem> {
     if (FIELDS[side]?.includes(field) !== true) {
       yield { label, message: `unknown label; ${expectedAfter(prefix, side)}` };
     } else if (service !== undefined && !services.has(service)) {
-      yield { label, message: `the service ${JSON.stringify(service)} is not named by the container's service label` };
+      yield { label, message: `the service ${quote(service)} is not named by the container's service label` };
     }
   }
 }

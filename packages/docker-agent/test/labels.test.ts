@@ -198,6 +198,26 @@ test('a service’s own label of the old prefix beats a general one of the new',
   expect(requestedBackends(labels).backends).toEqual([{ service: 'web', tcp: 81, weight: 10 }]);
 });
 
+test('a megabyte, as a value or a name, is a problem of a few lines, which says what was expected', () => {
+  const long = 'x'.repeat(1_000_000);
+  const { problems } = requestedServices({
+    'clusterf.service': `web ${long}`,
+    'clusterf.backend.tcp': long,
+    'clusterf.backend.weight': long,
+    'clusterf.backend.publish': long,
+    'clusterf.frontend.persistence': long,
+    'clusterf.frontend.scheduler': long,
+    [`clusterf.backend:y${long}.tcp`]: '80',
+    [`clusterf.${long}`]: '80',
+  });
+  expect(problems).toHaveLength(9);
+  for (const { label, message } of problems) expect(`${label}: ${message}`.length).toBeLessThan(1_000);
+  expect(problems).toContainEqual({
+    label: 'clusterf.backend.weight',
+    message: `"${'x'.repeat(60)}…" is not a weight: expected a whole number from 0 to 65535`,
+  });
+});
+
 test('other programs’ labels are none of our business', () => {
   const labels = {
     'traefik.enable': 'true',

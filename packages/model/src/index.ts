@@ -4,6 +4,7 @@ export * from './encode.js';
 export * from './event.js';
 export * from './keys.js';
 export * from './problem.js';
+export { quote } from './quote.js';
 export * from './result.js';
 export * from './schema.js';
 export * from './source-filter.js';

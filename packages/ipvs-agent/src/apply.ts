@@ -29,6 +29,12 @@ export interface Failure {
   readonly error: Refusal;
 }
 
+/**
+ * Operations at once: enough that a round trip is nothing beside them, and few enough that what they leave, in messages
+ * and in lines of the log, is gone before the next ones.
+ */
+const PORTION = 1000;
+
 /** What is told of an apply as it goes on. */
 export interface Progress {
   acknowledged(op: Op): void;
@@ -49,16 +55,18 @@ export async function apply(
 ): Promise<readonly Failure[]> {
   const failures: Failure[] = [];
   const execute = async (ops: readonly Op[]) => {
-    if (ops.length === 0) return;
-    const answers = await kernel.execute(ops);
-    for (const [index, op] of ops.entries()) {
-      const error = answers[index];
-      if (error !== undefined) {
-        failures.push({ op, error });
-        progress.refused({ op, error });
-      } else {
-        acknowledge(actual, op);
-        progress.acknowledged(op);
+    for (let start = 0; start < ops.length; start += PORTION) {
+      const portion = ops.slice(start, start + PORTION);
+      const answers = await kernel.execute(portion);
+      for (const [index, op] of portion.entries()) {
+        const error = answers[index];
+        if (error !== undefined) {
+          failures.push({ op, error });
+          progress.refused({ op, error });
+        } else {
+          acknowledge(actual, op);
+          progress.acknowledged(op);
+        }
       }
     }
   };

@@ -6,7 +6,7 @@ import type { IKeyValue, KVClient } from 'etcd3';
  * more than what they carry.
  */
 const FIRST_PAGE = 500;
-const LONGEST_PAGE = 20_000;
+const LONGEST_PAGE = 5000;
 const PAGE_BYTES = 2 * 1024 * 1024;
 
 /** All keys under a prefix, as they were at one revision. */

@@ -1,9 +1,9 @@
 /**
  * One configuration for every layer; a layer is a file name's last word but two:
- *   x.test.ts  x.etcd.test.ts  x.docker.test.ts  x.kernel.test.ts  x.lab.test.ts  x.e2e.test.ts
+ *   x.test.ts  x.etcd.test.ts  x.docker.test.ts  x.kernel.test.ts  x.lab.test.ts  x.e2e.test.ts  x.cluster.test.ts
  * test/run decides which layers run where. LAYER names the one to run.
  */
-const LAYERS = ['etcd', 'docker', 'kernel', 'lab', 'e2e'];
+const LAYERS = ['etcd', 'docker', 'kernel', 'lab', 'e2e', 'cluster'];
 const layer = process.env.LAYER ?? 'unit';
 
 export default {

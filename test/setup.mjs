@@ -35,6 +35,7 @@ const REQUIREMENTS = [
     why: 'a real dockerd',
     services: ['docker.socket', 'docker', 'containerd'],
   },
+  { program: 'bird', package: 'bird2', why: 'the cluster’s routing', services: ['bird'] },
   {
     program: 'keepalived',
     package: 'keepalived',

@@ -15,6 +15,7 @@ export const LAYERS = {
   docker: 'containers',
   kernel: 'machine',
   e2e: 'machine',
+  cluster: 'machine',
 } as const satisfies Record<string, Place>;
 
 export type Layer = keyof typeof LAYERS;
@@ -30,7 +31,7 @@ export function isLayer(word: string): word is Layer {
 export const STAGES: readonly (readonly (readonly Layer[])[])[] = [
   [['unit', 'etcd']],
   [
-    ['docker', 'e2e'],
+    ['docker', 'e2e', 'cluster'],
     ['kernel', 'lab'],
   ],
 ];

@@ -27,14 +27,14 @@ import { type Changes, Follower } from './follow.js';
 import type { Ownership } from './ownership.js';
 import type { Desired, PlanOptions } from './plan.js';
 import { Planner } from './planner.js';
-import { printOp, printTable } from './print.js';
+import { printHeld, printOp, printTable } from './print.js';
 import { type Observer, Report } from './report.js';
 import type { Circumstances, Restraint } from './restraint.js';
 import { Retries } from './retries.js';
 import type { StateDirectory } from './state-directory.js';
 import type { AgentStatus } from './status.js';
 import type { Surroundings } from './surroundings.js';
-import type { MutableTable, Table } from './table.js';
+import { type MutableTable, recognise, type Table } from './table.js';
 import { KernelView } from './view.js';
 
 export interface AgentOptions extends PlanOptions {
@@ -194,6 +194,7 @@ export class IpvsAgent {
         if (changes.since !== undefined) observer.eventToKernel((clock.now() - changes.since) / 1000);
       }
       failed = false;
+      if (!this.#ready && !this.#options.noop) this.#report.ready(this.status());
       this.#ready = true;
       this.#report.once('failure', '', () => {});
     } finally {
@@ -236,7 +237,10 @@ export class IpvsAgent {
     const keys = [...this.#dirty].filter((key) => !this.#retries.waits(key, now));
     for (const key of keys) {
       this.#dirty.delete(key);
-      if (desired.has(key)) ownership.add(key);
+      const [known, wanted] = [actual.get(key), desired.get(key)];
+      if (wanted !== undefined) ownership.add(key);
+      // Other backends, or another service, may have come to stand behind what stays as it is.
+      if (known !== undefined && known.service !== wanted?.service) actual.set(key, recognise(known, wanted));
     }
     await ownership.save();
 
@@ -294,7 +298,7 @@ export class IpvsAgent {
 
   /** What would be done, in the words of `--noop`. */
   async #rehearse(actual: Table): Promise<void> {
-    const { print, restraint, surroundings } = this.#parts;
+    const { print, restraint, state, surroundings } = this.#parts;
     const flushed = this.#options.flush ? [...actual.keys()] : [];
     const { adopt, flush } = this.#options;
     const now = this.#circumstances(flush ? new Map() : actual, this.#dirty);
@@ -302,7 +306,15 @@ export class IpvsAgent {
     const all = diff(circumstances.actual, this.#planner.desired, circumstances.owned);
     const { make, remove } = restraint.allow(all, circumstances);
     const around = await surroundings.rehearse(this.#follower.tree.config, this.#planner.desired);
-    const lines = [...flushed.map((key) => `flush: ${key}`), ...[...make, ...remove].map(printOp), ...around];
+    const held = restraint.status(this.#parts.wall()).held.flatMap(printHeld);
+    const obstacle = await state.obstacle();
+    const lines = [
+      ...flushed.map((key) => `flush: ${key}`),
+      ...[...make, ...remove].map(printOp),
+      ...held,
+      ...around,
+      ...(obstacle === undefined ? [] : [`cannot write state: ${obstacle}`]),
+    ];
     const text = lines.length > 0 ? `${lines.join('\n')}\n` : 'nothing to do\n';
     this.#report.once('printed', text, () => print(text));
   }

@@ -92,7 +92,10 @@ export function diff(
     }
     for (const [at, destination] of was?.destinations ?? []) {
       if (destinations.has(at)) continue;
-      const names = { serviceName, ...(destination.backends && { backends: destination.backends }) };
+      const names = {
+        serviceName: destination.serviceName ?? serviceName,
+        ...(destination.backends && { backends: destination.backends }),
+      };
       delDestinations.push({ command: 'delDestination', key, ...names, service: id, destination });
     }
   }

@@ -30,7 +30,12 @@ export function driftOf(key: string, known: MutableEntry, found: MutableEntry | 
       known: printServiceSettings(known.service),
     });
   for (const [destination, was] of known.destinations) {
-    const names = { ...where, destination, ...(was.backends && { backends: was.backends }) };
+    const names = {
+      ...where,
+      ...(was.serviceName !== undefined && { service: was.serviceName }),
+      destination,
+      ...(was.backends && { backends: was.backends }),
+    };
     const is = found.destinations.get(destination);
     if (is === undefined) drifts.push({ kind: 'removed', ...names, known: printDestinationSettings(was) });
     else if (!sameDestination(is, was))

@@ -2,6 +2,7 @@ import { type Destination, destinationKey, type VirtualService, type VirtualServ
 import type { Op, OpKind } from './diff.js';
 import type { Desired } from './plan.js';
 import { schedulerFlagNames } from './scheduler.js';
+import type { HeldStatus } from './status.js';
 import type { Table } from './table.js';
 
 const METHOD_COLUMN = { masq: 'Masq', droute: 'Route', tunnel: 'Tunnel', local: 'Local', bypass: 'Bypass' } as const;
@@ -42,6 +43,17 @@ export function printOp(op: Op): string {
   const words = Object.entries(settings(op)).map(([name, value]) => ` ${name}=${String(value)}`);
   const target = 'destination' in op ? `${op.key} -> ${destinationKey(op.destination)}` : op.key;
   return `${OP_TITLES[op.command]}: ${target}${words.join('')}${names.length > 0 ? `  # ${names.join(' ')}` : ''}`;
+}
+
+const UNTIL: Readonly<Record<HeldStatus['reason'], string>> = {
+  brake: 'by the brake',
+  'unreadable entries': 'until every entry can be read',
+  'nothing published': 'until the tree publishes something',
+};
+
+/** What is held back and why, a line each, as `--noop` prints it. */
+export function printHeld({ reason, operations }: HeldStatus): readonly string[] {
+  return operations.map((operation) => `held back ${UNTIL[reason]}: ${operation}`);
 }
 
 /** An operation as the fields of a log line: names first, since people know those. */

@@ -4,7 +4,7 @@ import type { Failure } from './apply.js';
 import type { Op, OpKind } from './diff.js';
 import type { Drift } from './drift.js';
 import { describeOp, OP_TITLES } from './print.js';
-import type { DriftKind, PassStatus } from './status.js';
+import type { AgentStatus, DriftKind, PassStatus } from './status.js';
 
 /** Counts what the agent does; metrics.ts does so for Prometheus. */
 export interface Observer {
@@ -76,8 +76,14 @@ export class Report {
   drifted({ kind, ...what }: Drift): void {
     this.#drift[kind] += 1;
     this.#observer.drift(kind);
-    const subject = what.destination === undefined ? 'virtual service' : 'destination';
-    this.#log.warn(`drift: somebody else ${kind} a ${subject} of ours`, what);
+    this.#log.warn(`drift: ${SEEN[kind](what.destination === undefined ? 'virtual service' : 'destination')}`, what);
+  }
+
+  /** The first pass of this run is done. */
+  ready({ virtualServices, destinations }: Pick<AgentStatus, 'virtualServices' | 'destinations'>): void {
+    const done = this.#operations === 0 ? 'nothing to do' : `operations done: ${this.#operations}`;
+    const did = this.#refused === 0 ? done : `${done}, refused: ${this.#refused}`;
+    this.#log.info(`ready: ${virtualServices} virtual services, ${destinations} destinations, ${did}`);
   }
 
   /**
@@ -92,3 +98,10 @@ export class Report {
     this.#refused = 0;
   }
 }
+
+/** What was seen; who did it nobody can see. */
+const SEEN: Readonly<Record<DriftKind, (subject: 'virtual service' | 'destination') => string>> = {
+  added: () => 'a virtual service of ours has a destination that we did not make',
+  changed: (subject) => `a ${subject} of ours is not set as we left it`,
+  removed: (subject) => `a ${subject} of ours is gone`,
+};

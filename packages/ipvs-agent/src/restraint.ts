@@ -136,15 +136,16 @@ export class Restraint {
     return { reason, ops, destinations, since };
   }
 
-  /** Says what is held when that begins, grows or shrinks, and when it ends. */
+  /** Says what is held when that begins, only how much when that grows or shrinks, and when it ends. */
   #note(holding: readonly Held[]): void {
     const now = holding.filter(({ ops }) => ops.length > 0);
     for (const { reason, ops, destinations } of now) {
-      if (this.#held.find((before) => before.reason === reason)?.ops.length === ops.length) continue;
+      const before = this.#held.find((held) => held.reason === reason);
+      if (before?.ops.length === ops.length) continue;
       const seconds = Math.ceil(((this.#brake.until ?? 0) - this.#clock.now()) / 1000);
       this.#log.warn(MESSAGES[reason], {
         destinations,
-        ops: list(ops),
+        ...(before === undefined && { ops: list(ops) }),
         ...(reason === 'brake' && { letGoInSeconds: seconds }),
       });
     }

@@ -92,13 +92,15 @@ export class Sysctls {
     this.#status = status;
   }
 
-  /** What `reconcile` would set, a line each. */
+  /** What `reconcile` would set, and what it could not, a line each. */
   async rehearse(): Promise<readonly string[]> {
     const lines: string[] = [];
     for (const { name, value } of await this.#applicable()) {
       const found = await this.#read(name);
-      if (found.ok && !sameWords(found.value, value))
-        lines.push(`set sysctl: ${name} = ${value}  # was ${found.value}`);
+      if (found.ok && sameWords(found.value, value)) continue;
+      const obstacle = found.ok ? await this.#obstacle(name) : found.message;
+      if (obstacle !== undefined) lines.push(`cannot set sysctl: ${name} = ${value}  # ${obstacle}`);
+      else if (found.ok) lines.push(`set sysctl: ${name} = ${value}  # was ${found.value}`);
     }
     return lines;
   }
@@ -147,6 +149,16 @@ export class Sysctls {
     const now = await this.#read(name);
     if (!now.ok) return now.message;
     return sameWords(now.value, value) ? undefined : `the kernel made ${quote(now.value)} of it`;
+  }
+
+  /** Why it could not be written, as far as can be told without writing. */
+  async #obstacle(name: string): Promise<string | undefined> {
+    try {
+      await access(this.#path(name), constants.W_OK);
+      return undefined;
+    } catch (error) {
+      return unwritable(toError(error));
+    }
   }
 
   async #unreadable(name: string, error: Error): Promise<string> {

@@ -15,6 +15,8 @@ export interface KnownService extends VirtualService {
 }
 export interface KnownDestination extends Destination {
   readonly backends?: readonly string[];
+  /** Whose backends these are, where that is another service than the one that has the virtual service now. */
+  readonly serviceName?: string;
 }
 
 /** An entry that is kept up to date in place: 10,000 destinations of one service are not copied for each of them. */
@@ -29,18 +31,21 @@ export function tableEntry(service: KnownService, destinations: readonly KnownDe
 }
 
 /**
- * Gives what was read from the kernel the names of what it is known to be: an entry that is set like the known one
- * becomes the known one, which also is one object less to hold.
+ * Gives what the kernel holds the names of what it is known to be: an entry that is set like the known one becomes the
+ * known one, which also is one object less to hold. What another service had made before keeps that one's names.
  */
 export function recognise(
   read: MutableEntry,
   known: TableEntry<KnownService, KnownDestination> | undefined,
 ): MutableEntry {
   if (known === undefined) return read;
+  const { serviceName: former } = read.service;
+  const isTaken = former !== undefined && former !== known.service.serviceName;
   for (const [at, destination] of read.destinations) {
     const same = known.destinations.get(at);
-    if (same === undefined) continue;
-    if (sameDestination(destination, same)) read.destinations.set(at, same);
+    if (same === undefined) {
+      if (isTaken) read.destinations.set(at, { serviceName: former, ...destination });
+    } else if (sameDestination(destination, same)) read.destinations.set(at, same);
     else if (same.backends !== undefined) read.destinations.set(at, { ...destination, backends: same.backends });
   }
   const { serviceName } = known.service;

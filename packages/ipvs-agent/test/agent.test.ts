@@ -5,6 +5,14 @@ import { MemoryKernel } from './memory-kernel.js';
 import { destinations, existing, RunningAgent, started, TREE, WEB, WEB_KEY } from './running-agent.js';
 import { ScriptedSource } from './scripted-source.js';
 
+const backend = (n: number) => ({ ipv4: `172.17.0.${n}`, tcp: 8080 });
+
+/** The names in the lines of removed destinations. */
+const removed = (agent: RunningAgent) =>
+  agent.log.lines.flatMap(({ message, fields }) =>
+    message === 'removed destination' ? [[fields?.['service'], fields?.['backends'], fields?.['destination']]] : [],
+  );
+
 describe('fail static', () => {
   test('writes nothing to the kernel before every source has been read once', async () => {
     const [first, second] = [new ScriptedSource('memory:1'), new ScriptedSource('memory:2')];
@@ -115,6 +123,17 @@ describe('ownership', () => {
     source.snapshot(TREE);
     await until('its first pass', () => again.printed.length > 0);
     expect(kernel.asked).toHaveLength(asked);
+    expect(again.log.said('ready: 1 virtual services, 2 destinations, nothing to do')).toBe(1);
+  });
+
+  test('the first pass says how much there is and was to do, and no later one does', async () => {
+    const { source, kernel, agent } = await started();
+    source.change({ 'services/web/backends/a': undefined });
+    await until('the change', () => destinations(kernel).length === 1);
+    const said = agent.log.lines.filter(({ message }) => message.startsWith('ready'));
+    expect(said.map(({ message }) => message)).toEqual([
+      'ready: 1 virtual services, 2 destinations, operations done: 3',
+    ]);
   });
 
   test('deletes what the tree dropped while the agent was away, and leaves alone what is not its own', async () => {
@@ -164,7 +183,7 @@ describe('a kernel that is not as known', () => {
     const [line] = agent.log.lines.filter(({ message }) => message.startsWith('drift'));
     expect(line).toMatchObject({
       level: 'warn',
-      message: 'drift: somebody else removed a destination of ours',
+      message: 'drift: a destination of ours is gone',
       fields: { service: 'web', destination: '172.17.0.2:8080', backends: ['a'], known: 'method=masq weight=10' },
     });
   });
@@ -204,6 +223,49 @@ describe('a kernel that is not as known', () => {
   });
 });
 
+describe('what is told of an operation', () => {
+  test('has the names of who made a thing, after another service took its address', async () => {
+    const { source, kernel, agent } = await started();
+    source.change({ 'services/app/frontend': WEB, 'services/app/backends/x': backend(9) });
+    await until('the takeover', () => destinations(kernel).join() === '172.17.0.9:8080 10');
+    source.change({ 'services/app/backends/x': undefined, 'services/app/backends/y': backend(9) });
+    source.change({ 'services/app/backends/y': undefined, 'services/app/backends/z': backend(8) });
+    await until('the change', () => destinations(kernel).join() === '172.17.0.8:8080 10');
+    expect(removed(agent)).toEqual([
+      ['web', ['a'], '172.17.0.2:8080'],
+      ['web', ['b'], '172.17.0.3:8080'],
+      ['app', ['y'], '172.17.0.9:8080'],
+    ]);
+  });
+
+  test('has the names of who shares a destination with the service that had the address before', async () => {
+    const { source, kernel, agent } = await started();
+    source.change({ 'services/app/frontend': WEB, 'services/app/backends/x': backend(2) });
+    await until('the takeover', () => destinations(kernel).join() === '172.17.0.2:8080 10');
+    kernel.table.get(WEB_KEY)?.destinations.delete('172.17.0.2:8080');
+    await agent.clock.advance(30_000);
+    await until('the repair', () => destinations(kernel).length === 1);
+    const [drift] = agent.log.lines.filter(({ message }) => message.startsWith('drift'));
+    expect(drift?.fields).toMatchObject({ service: 'app', backends: ['x'] });
+  });
+
+  test('has the names of who made it, while it drains for another service', async () => {
+    const { source, kernel, agent } = await started(TREE, { drainTimeout: 60_000 });
+    kernel.open.set('172.17.0.2:8080', { active: 1, inactive: 0 });
+    kernel.open.set('172.17.0.3:8080', { active: 1, inactive: 0 });
+    source.change({ 'services/app/frontend': WEB, 'services/app/backends/x': backend(9) });
+    await until('the drain', () => destinations(kernel).includes('172.17.0.3:8080 0'));
+    source.change({ 'services/app/backends/y': backend(8) });
+    await until('another pass', () => destinations(kernel).includes('172.17.0.8:8080 10'));
+    await agent.clock.advance(60_000);
+    await until('the end of it', () => destinations(kernel).length === 2);
+    expect(removed(agent).map(([service, backends]) => [service, backends])).toEqual([
+      ['web', ['a']],
+      ['web', ['b']],
+    ]);
+  });
+});
+
 describe('options', () => {
   test('--noop prints the operations with their names and asks the kernel for nothing', async () => {
     const source = new ScriptedSource();
@@ -231,6 +293,39 @@ describe('options', () => {
     await agent.done;
     expect(agent.printed).toEqual(['flush: tcp 10.9.9.9:443\nnew service: tcp 10.0.0.1:80 scheduler=wlc  # web\n']);
     expect(kernel.table.size).toBe(1);
+  });
+
+  test('--noop says what is held back and why, and what would be in the way', async () => {
+    const { kernel, agent: first } = await started();
+    await first.stop();
+    const source = new ScriptedSource();
+    const settings = { owned: [WEB_KEY], noop: true, once: true, stateDirectory: '/dev/null/state' };
+    const agent = await RunningAgent.start([source], kernel, settings);
+    source.snapshot({ ...TREE, 'services/web/backends/a': '{', 'services/web/backends/b': undefined });
+    await agent.done;
+    expect(agent.printed).toEqual([
+      [
+        'held back until every entry can be read: removed destination: tcp 10.0.0.1:80 -> 172.17.0.2:8080  # web a',
+        'held back until every entry can be read: removed destination: tcp 10.0.0.1:80 -> 172.17.0.3:8080  # web b',
+        "cannot write state: ENOTDIR: not a directory, access '/dev/null/state'",
+        '',
+      ].join('\n'),
+    ]);
+  });
+
+  test('--noop says what the brake would hold', async () => {
+    const backends = Object.fromEntries(
+      [2, 3, 4, 5].map((n) => [`services/web/backends/${n}`, { ipv4: `172.17.0.${n}`, tcp: 8080 }]),
+    );
+    const { kernel, agent: first } = await started({ 'services/web/frontend': WEB, ...backends });
+    await first.stop();
+    const source = new ScriptedSource();
+    const agent = await RunningAgent.start([source], kernel, { owned: [WEB_KEY], noop: true, once: true, brake: 0.5 });
+    source.snapshot({ 'services/other/frontend': { ipv4: '10.0.0.2', tcp: 80 } });
+    await agent.done;
+    expect(agent.printed).toEqual([
+      'new service: tcp 10.0.0.2:80 scheduler=wlc  # other\nheld back by the brake: removed service: tcp 10.0.0.1:80  # web\n',
+    ]);
   });
 
   test('--print shows the table with the names of the tree, once for each change', async () => {

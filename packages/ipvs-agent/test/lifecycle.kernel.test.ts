@@ -287,13 +287,13 @@ describe('what somebody else changed of ours', () => {
     {
       what: 'a removed destination',
       words: ['-d', ...destination('a')],
-      message: 'drift: somebody else removed a destination of ours',
+      message: 'drift: a destination of ours is gone',
       found: { destination: `${address('a')}:8080`, backends: ['a'], known: 'method=masq weight=10' },
     },
     {
       what: 'a changed destination',
       words: ['-e', ...destination('b'), '-m', '-w', '3', '-x', '9'],
-      message: 'drift: somebody else changed a destination of ours',
+      message: 'drift: a destination of ours is not set as we left it',
       found: {
         destination: `${address('b')}:8080`,
         backends: ['b'],
@@ -304,19 +304,19 @@ describe('what somebody else changed of ours', () => {
     {
       what: 'a destination that was added',
       words: ['-a', ...destination('z'), '-m', '-w', '7'],
-      message: 'drift: somebody else added a destination of ours',
+      message: 'drift: a virtual service of ours has a destination that we did not make',
       found: { destination: `${address('z')}:8080`, found: 'method=masq weight=7' },
     },
     {
       what: 'another scheduler',
       words: ['-E', '-t', '10.0.0.1:80', '-s', 'sh', '-b', 'sh-port', '-p', '60'],
-      message: 'drift: somebody else changed a virtual service of ours',
+      message: 'drift: a virtual service of ours is not set as we left it',
       found: { found: 'scheduler=sh schedulerFlags=sh-port persistence=60s/32', known: 'scheduler=rr' },
     },
     {
       what: 'a removed virtual service',
       words: ['-D', '-t', '10.0.0.1:80'],
-      message: 'drift: somebody else removed a virtual service of ours',
+      message: 'drift: a virtual service of ours is gone',
       found: { known: 'scheduler=rr' },
     },
   ])('$what is mended, and logged with what was found', async ({ words, message, found }) => {
@@ -336,7 +336,7 @@ describe('what somebody else changed of ours', () => {
     const foreign = [`-A -t ${OTHERS} -s rr`, `-a -t ${OTHERS} -r 172.17.9.9:443 -m -w 2`];
     await untilTable([...lines('ab'), ...foreign]);
     expect(agent.log.slice(from).map(({ message }) => message)).toEqual([
-      'drift: somebody else removed a destination of ours',
+      'drift: a destination of ours is gone',
       'new destination',
     ]);
   });

@@ -118,6 +118,18 @@ describe('the brake', () => {
     expect(kernel.asked.filter(({ command }) => command === 'delDestination')).toEqual([]);
   });
 
+  test('lists what it holds once, and then says only how much it is', async () => {
+    const { source, agent } = await braking(NONE);
+    await until('it to brake', () => agent.log.said('the brake holds') > 0);
+    source.change({ 'services/web/backends/a': { ipv4: '172.17.0.2', tcp: 8080 } });
+    await until('it to say that it is less', () => agent.log.said('the brake holds') === 2);
+    const [first, second] = agent.log.lines.filter(({ message }) => message.startsWith('the brake holds'));
+    expect(first?.fields).toMatchObject({
+      ops: expect.arrayContaining([expect.stringContaining('removed destination')]),
+    });
+    expect(Object.keys(second?.fields ?? {})).toEqual(['destinations', 'letGoInSeconds']);
+  });
+
   test('lets pass what is new and what is changed', async () => {
     const { kernel } = await braking({
       ...NONE,

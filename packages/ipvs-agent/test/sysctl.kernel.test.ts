@@ -115,11 +115,16 @@ test('a read-only /proc/sys is a problem for each value that differs, until it c
   await run('mount', ['--bind', '/proc/sys', '/proc/sys']);
   await run('mount', ['-o', 'remount,ro,bind', '/proc/sys']);
   const kept = sysctls(wantedSysctls(undefined, ['net.ipv4.vs.sync_retries=1', 'net.ipv4.vs.sync_version=1']));
+  let rehearsed: readonly string[];
   try {
+    rehearsed = await kept.rehearse();
     await kept.reconcile();
   } finally {
     await run('umount', ['/proc/sys']);
   }
+  expect(rehearsed).toEqual([
+    'cannot set sysctl: net.ipv4.vs.sync_retries = 1  # /proc/sys is read-only here, so it has to be set from outside (EROFS)',
+  ]);
   expect(kept.problems).toEqual([
     {
       source: 'kernel',

@@ -143,8 +143,10 @@ describe('settings', () => {
   });
 
   test('are only told of by a rehearsal', async () => {
-    expect(await sysctls(SLOPPY, { ...THRESHOLD, value: '3 50' }).rehearse()).toEqual([
+    const missing = { name: 'net.ipv4.vs.nonesuch', value: '1' };
+    expect(await sysctls(SLOPPY, { ...THRESHOLD, value: '3 50' }, missing).rehearse()).toEqual([
       'set sysctl: net.ipv4.vs.sloppy_tcp = 1  # was 0',
+      'cannot set sysctl: net.ipv4.vs.nonesuch = 1  # this kernel has no such sysctl',
     ]);
     expect(await at('net/ipv4/vs/sloppy_tcp')).toBe('0\n');
   });

@@ -140,6 +140,36 @@ describe('a labelled container', () => {
   });
 });
 
+describe('with --masquerade', () => {
+  beforeAll(async () => {
+    await ipvsAgent.stop();
+    ipvsAgent = stack.startIpvsAgent('--masquerade', '172.16.0.0/12', '--exit-unmasquerade');
+  });
+  afterAll(async () => {
+    await ipvsAgent.stop();
+    ipvsAgent = stack.startIpvsAgent();
+  });
+
+  test('a container reaches its own service by its virtual address, and so do those on its and on other networks', async () => {
+    const self = await web('web1');
+    await inKernel(await address(self));
+    await stack.dockerd.docker('network', 'create', 'other');
+    const askers = {
+      itself: self,
+      'its neighbour': await stack.dockerd.docker('run', '-d', SERVER_IMAGE),
+      'another network': await stack.dockerd.docker('run', '-d', '--network', 'other', SERVER_IMAGE),
+    };
+    for (const [asker, container] of Object.entries(askers)) {
+      const pid = await stack.dockerd.docker('inspect', '-f', '{{.State.Pid}}', container);
+      await using client = new Requests(`/proc/${pid}/ns/net`, 'http', VIP, 80);
+      await until(`${asker} is answered`, () => client.answers().length >= 5);
+      expect({ [asker]: client.failures() }).toEqual({ [asker]: [] });
+    }
+    await using outside = await requests();
+    expect(Object.keys(await answered(outside, 5))).toEqual(['web1']);
+  });
+});
+
 describe('what must not be noticed', () => {
   test('a docker-agent that is killed: its registrations lapse with the lease, and come back with it', async () => {
     const ip = await address(await web('web1'));

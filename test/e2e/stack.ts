@@ -21,7 +21,8 @@ export interface Stack extends AsyncDisposable {
   readonly dockerd: Dockerd;
   readonly client: ClientNetwork;
   startDockerAgent(): AgentProcess;
-  startIpvsAgent(): AgentProcess;
+  /** @param flags beside what the stack needs */
+  startIpvsAgent(...flags: readonly string[]): AgentProcess;
   /** The kernel's table, as `ipvsadm -Ln` prints it. */
   ipvsadm(): Promise<string>;
 }
@@ -61,8 +62,8 @@ export async function startStack(report: (part: string) => void = () => {}): Pro
       client,
       startDockerAgent: () => keep(new AgentProcess('clusterf-docker', [...source, ...docker])),
       // With a brake that lets go sooner than the default 30 s.
-      startIpvsAgent: () =>
-        keep(new AgentProcess('clusterf-ipvs', [...source, '--state-dir', state, '--brake-hold', '3s'])),
+      startIpvsAgent: (...flags) =>
+        keep(new AgentProcess('clusterf-ipvs', [...source, '--state-dir', state, '--brake-hold', '3s', ...flags])),
       ipvsadm: async () => (await run('ipvsadm', ['-Ln'])).stdout,
       [Symbol.asyncDispose]: dispose,
     };

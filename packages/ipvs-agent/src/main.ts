@@ -13,6 +13,7 @@ import { Grace } from './grace.js';
 import { Health } from './health.js';
 import { ipvsKernel } from './kernel.js';
 import { lockNamespace, namespaceName } from './lock.js';
+import { HAIRPIN_PORTS, MASQUERADE_SYSCTLS, openMasquerade } from './masquerade/index.js';
 import { balancerName, type CommandOptions, command, parseShare } from './options.js';
 import { OwnedState, Ownership } from './ownership.js';
 import { wantedSysctls } from './profiles.js';
@@ -68,10 +69,17 @@ async function run(
     log,
   });
   const started = await state.load(STARTED_DAEMONS);
+  const needed = options.masquerade.length > 0 ? MASQUERADE_SYSCTLS : [];
+  const settings = wantedSysctls(options.profile, [...needed, ...options.sysctl]);
   const surroundings = new Surroundings({
     addresses,
     syncDaemons: new SyncDaemons({ client, started, log, interfaces: networkInterfaces }),
-    sysctls: new Sysctls({ settings: wantedSysctls(options.profile, options.sysctl), root: '/proc/sys', log }),
+    sysctls: new Sysctls({ settings, root: '/proc/sys', log }),
+    masquerade: openMasquerade({
+      networks: options.masquerade,
+      state: await state.load(HAIRPIN_PORTS),
+      log,
+    }),
     balancer: balancerName(options),
     withdrawWhenEmpty: options.withdrawWhenEmpty,
   });
@@ -100,7 +108,9 @@ async function run(
   if (!options.noop) health.show(agent);
   onHangup(() => agent.reread());
   await agent.run();
-  if (options.exitWithdraw && !options.noop) await surroundings.withdraw();
+  if (options.noop) return;
+  if (options.exitWithdraw) await surroundings.withdraw();
+  if (options.exitUnmasquerade) await surroundings.unmasquerade();
 }
 
 /** `HOST:PORT` of each member that a source, by its canonical URL, is read from. */

@@ -15,6 +15,7 @@ export type MeasuredStatus = Pick<
   | 'held'
   | 'draining'
   | 'retrying'
+  | 'masquerade'
   | 'lastPass'
 >;
 
@@ -169,6 +170,12 @@ function statusGauges(registry: Registry) {
     held: gauge('clusterf_ipvs_held_destinations', 'Destinations whose removal is held back, by why.', 'reason'),
     draining: gauge('clusterf_ipvs_draining_destinations', 'Destinations that drain before they are removed.'),
     retrying: gauge('clusterf_ipvs_retrying_virtual_services', 'Virtual services the kernel refused something for.'),
+    masquerade: gauge('clusterf_ipvs_masquerade_in_place', 'Whether the rules of --masquerade are in place.', 'family'),
+    masqueradeDrift: new Counter({
+      name: 'clusterf_ipvs_masquerade_drift_total',
+      help: 'How often somebody else was found to have changed the rules of --masquerade.',
+      registers: [registry],
+    }),
     published: gauge('clusterf_ipvs_status_published', "Whether the balancer's status is in etcd.", 'source'),
     lastPass: gauge('clusterf_ipvs_last_pass_timestamp_seconds', 'When the last pass ended, in seconds since 1970.'),
   };
@@ -193,5 +200,10 @@ function showStatus(gauges: StatusGauges, status: MeasuredStatus): void {
   gauges.brake.set(Number(status.held.some(({ reason }) => reason === 'brake')));
   gauges.draining.set(status.draining.length);
   gauges.retrying.set(status.retrying.length);
+  gauges.masquerade.reset();
+  for (const [family, inPlace] of Object.entries(status.masquerade.families))
+    gauges.masquerade.set({ family }, Number(inPlace));
+  gauges.masqueradeDrift.reset();
+  gauges.masqueradeDrift.inc(status.masquerade.drift);
   if (status.lastPass) gauges.lastPass.set(Date.parse(status.lastPass.at) / 1000);
 }

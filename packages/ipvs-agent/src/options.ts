@@ -3,6 +3,7 @@ import { defineCommand, httpListenOption, type OptionsOf } from '@clusterf/daemo
 import { checkName } from '@clusterf/model';
 import { etcdFlags } from '@clusterf/store';
 import { checkInterfaceName } from './addresses/index.js';
+import { checkMasquerade } from './masquerade/index.js';
 import { PROFILE_NAMES } from './profiles.js';
 import { checkSysctl } from './sysctl.js';
 
@@ -128,6 +129,18 @@ export const command = defineCommand({
       type: 'boolean',
       group: 'Machine',
       describe: 'take the virtual addresses away on exit, so that routers send no more; the table stays',
+    },
+    masquerade: {
+      type: 'list',
+      check: checkMasquerade,
+      group: 'Machine',
+      describe:
+        'let containers of this network (PREFIX) reach services that run beside them: give their connections an address of this machine; repeatable',
+    },
+    'exit-unmasquerade': {
+      type: 'boolean',
+      group: 'Machine',
+      describe: 'remove the rules of --masquerade on exit',
     },
     profile: {
       type: 'choice',

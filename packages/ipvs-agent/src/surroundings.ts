@@ -2,6 +2,7 @@ import type { Config, Problem } from '@clusterf/model';
 import { addressesToBind, type VirtualAddresses, type VirtualAddressesState } from './addresses/index.js';
 import { wantedDaemons } from './daemon-ops.js';
 import type { Op } from './diff.js';
+import type { Masquerade, MasqueradeStatus } from './masquerade/index.js';
 import type { Desired } from './plan.js';
 import type { SyncDaemons, SyncStatus } from './sync-daemons.js';
 import type { Sysctls, SysctlStatus } from './sysctl.js';
@@ -11,6 +12,7 @@ export interface SurroundingsParts {
   readonly addresses: VirtualAddresses;
   readonly syncDaemons: SyncDaemons;
   readonly sysctls: Sysctls;
+  readonly masquerade: Masquerade;
   /** This balancer's name in the tree. */
   readonly balancer: string;
   /** Bind only addresses with a destination that takes connections: `--withdraw-when-empty`. */
@@ -22,12 +24,13 @@ export interface SurroundingsStatus {
   readonly virtualAddresses: Omit<VirtualAddressesState, 'problems'>;
   readonly syncDaemons: Omit<SyncStatus, 'problems'>;
   readonly sysctls: readonly SysctlStatus[];
+  readonly masquerade: MasqueradeStatus;
 }
 
 const NONE: readonly Problem[] = [];
 const OF_SERVICES: readonly Op['command'][] = ['newService', 'delService'];
 
-/** What of this machine goes along with the kernel's table: virtual addresses, sync daemons and kernel settings. */
+/** What of this machine goes along with the kernel's table: virtual addresses, sync daemons, kernel settings and masquerading. */
 export class Surroundings {
   readonly #parts: SurroundingsParts;
   /** Nothing has been announced since the last look. */
@@ -39,10 +42,11 @@ export class Surroundings {
 
   /** Looks at everything afresh, repairs what others changed of it, and tries again what was refused. */
   async resync(): Promise<void> {
-    const { addresses, syncDaemons, sysctls } = this.#parts;
+    const { addresses, masquerade, syncDaemons, sysctls } = this.#parts;
     addresses.resync();
     this.#fresh = true;
     await sysctls.reconcile();
+    await masquerade.reconcile();
     await syncDaemons.resync();
   }
 
@@ -60,7 +64,8 @@ export class Surroundings {
    * @param removals those of them that are not done yet
    */
   async announce(actual: Table, ours: (key: string) => boolean, ops: readonly Op[], removals: readonly Op[]) {
-    const { addresses, withdrawWhenEmpty } = this.#parts;
+    const { addresses, masquerade, withdrawWhenEmpty } = this.#parts;
+    if (ops.some(({ command }) => command === 'newDestination')) await masquerade.attend();
     const matters = withdrawWhenEmpty ? ops.length > 0 : ops.some(({ command }) => OF_SERVICES.includes(command));
     if (!matters && !this.#fresh) return;
     this.#fresh = false;
@@ -81,12 +86,13 @@ export class Surroundings {
 
   /** What would be done once the kernel holds what is desired, a line each. */
   async rehearse(config: Config, desired: Desired): Promise<readonly string[]> {
-    const { addresses, balancer, syncDaemons, sysctls, withdrawWhenEmpty } = this.#parts;
+    const { addresses, balancer, masquerade, syncDaemons, sysctls, withdrawWhenEmpty } = this.#parts;
     const wanted = addressesToBind(desired, { ours: () => true, removals: [], withdrawWhenEmpty });
     const { bind, unbind } = await addresses.preview(wanted);
     const mixedFamilies = hasMixedFamilies(desired);
     return [
       ...(await sysctls.rehearse()),
+      ...(await masquerade.rehearse()),
       ...bind.map((address) => `bind virtual address: ${address}`),
       ...unbind.map((address) => `remove virtual address: ${address}`),
       ...(await syncDaemons.rehearse(wantedDaemons(config, balancer), { mixedFamilies })),
@@ -98,18 +104,24 @@ export class Surroundings {
     await this.#parts.addresses.withdraw();
   }
 
+  /** Takes the rules away that let containers reach their own services: `--exit-unmasquerade`. */
+  async unmasquerade(): Promise<void> {
+    await this.#parts.masquerade.remove();
+  }
+
   /** The same array while there are none. */
   get problems(): readonly Problem[] {
-    const { addresses, syncDaemons, sysctls } = this.#parts;
-    const problems = [...addresses.problems, ...syncDaemons.state.problems, ...sysctls.problems];
+    const { addresses, masquerade, syncDaemons, sysctls } = this.#parts;
+    const lists = [addresses.problems, syncDaemons.state.problems, sysctls.problems, masquerade.problems];
+    const problems = lists.flat();
     return problems.length === 0 ? NONE : problems;
   }
 
   get status(): SurroundingsStatus {
-    const { addresses, syncDaemons, sysctls } = this.#parts;
+    const { addresses, masquerade, syncDaemons, sysctls } = this.#parts;
     const { problems: _addressProblems, ...virtualAddresses } = addresses.state;
     const { problems: _syncProblems, ...sync } = syncDaemons.state;
-    return { virtualAddresses, syncDaemons: sync, sysctls: sysctls.status };
+    return { virtualAddresses, syncDaemons: sync, sysctls: sysctls.status, masquerade: masquerade.status };
   }
 }
 

@@ -64,6 +64,7 @@ const STATUS_FIELDS: Readonly<Record<keyof AgentStatus, true>> = {
   virtualAddresses: true,
   syncDaemons: true,
   sysctls: true,
+  masquerade: true,
 };
 
 let text: string;

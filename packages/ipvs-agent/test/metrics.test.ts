@@ -14,6 +14,7 @@ const QUIET: MeasuredStatus = {
   held: [],
   draining: [],
   retrying: [],
+  masquerade: { networks: [], families: {}, hairpinPorts: [], drift: 0 },
   lastPass: undefined,
 };
 

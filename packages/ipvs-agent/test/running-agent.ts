@@ -81,6 +81,7 @@ const NOWHERE: AgentSurroundings = {
   synchronise: async () => {},
   rehearse: async () => [],
   withdraw: async () => {},
+  unmasquerade: async () => {},
   problems: [],
   status: {
     virtualAddresses: {
@@ -92,6 +93,7 @@ const NOWHERE: AgentSurroundings = {
     },
     syncDaemons: { wanted: [], running: [], foreign: [] },
     sysctls: [],
+    masquerade: { networks: [], families: {}, hairpinPorts: [], drift: 0 },
   },
 };
 

@@ -42,5 +42,6 @@ export const STATUS = {
     },
   ],
   retrying: [{ virtualService: 'tcp 10.0.0.2:80', message: 'no such scheduler', until: '2026-01-01T00:00:30.000Z' }],
+  masquerade: { networks: ['172.16.0.0/12'], families: { ipv4: true }, hairpinPorts: ['veth1'], drift: 2 },
   lastPass: { at: '2026-01-01T00:00:10.500Z', reason: 'trigger', duration: 0.02, operations: 3, refused: 0 },
 } as const satisfies Partial<AgentStatus>;

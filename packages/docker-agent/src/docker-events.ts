@@ -14,7 +14,7 @@ export const ACTIONS: readonly string[] =
 const LONGEST_EVENT = 4 * 1024 * 1024;
 
 /** Characters; what goes on for longer is no event of anybody's. */
-const ENDLESS = 64 * LONGEST_EVENT;
+const ENDLESS = 16 * LONGEST_EVENT;
 
 /**
  * The events of a stream, a line each. Ends where the stream does, were it in the middle of a line. One that is too long
@@ -27,7 +27,9 @@ export async function* decodeEvents(chunks: AsyncIterable<string> | Iterable<str
   /** Of the line that is passed over, if one is. */
   let passed = 0;
   for await (const chunk of chunks) {
-    const lines = (rest + chunk).split('\n');
+    const [first = '', ...others] = chunk.split('\n');
+    // What is there already has no end of a line in it, and is not searched for one with every piece that follows.
+    const lines = [rest + first, ...others];
     rest = lines.pop() ?? '';
     for (const line of lines) {
       const isTooLong = passed + line.length > LONGEST_EVENT;

@@ -3,8 +3,11 @@ import type { Option } from './option-types.js';
 
 export type OptionValue = string | number | boolean | readonly string[] | undefined;
 
-/** A value that passed, or what would have: the caller knows where it came from and words the message. */
-export type Decoded = { readonly value: OptionValue } | { readonly expected: string };
+/**
+ * A value that passed, or what would have: the caller knows where it came from and words the message. `culprit` is the
+ * one of a list that did not.
+ */
+export type Decoded = { readonly value: OptionValue } | { readonly expected: string; readonly culprit?: string };
 
 /**
  * Turns text (from a flag or the environment) or JSON (from a file) into an option's value.
@@ -56,7 +59,7 @@ function decodeList(raw: unknown, check?: (value: string) => string | undefined)
   if (!isStrings(value)) return { expected: 'a string or an array of strings' };
   for (const element of value) {
     const expected = check?.(element);
-    if (expected !== undefined) return { expected };
+    if (expected !== undefined) return { expected, culprit: element };
   }
   return { value };
 }

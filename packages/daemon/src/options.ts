@@ -73,7 +73,7 @@ function decode(name: string, option: Option, setting: Setting | undefined): Opt
   if (setting === undefined) return defaultValue(option);
   const decoded = decodeValue(option, setting.raw);
   if ('value' in decoded) return decoded.value;
-  const value = JSON.stringify(setting.raw);
+  const value = JSON.stringify(decoded.culprit ?? setting.raw);
   throw new setting.failure(`--${name}: ${value} (${setting.from}) is not ${decoded.expected}`);
 }
 

@@ -21,7 +21,12 @@ const command = defineCommand({
       describe: 'share',
     },
     method: { type: 'choice', choices: ['masq', 'droute'], group: 'running', describe: 'method' },
-    'config-source': { type: 'list', group: 'etcd', describe: 'where from' },
+    'config-source': {
+      type: 'list',
+      check: (url) => (url.includes('://') ? undefined : 'a URL'),
+      group: 'etcd',
+      describe: 'where from',
+    },
     'host-name': {
       type: 'string',
       check: (name) => (name.includes('/') ? 'a name without /' : undefined),
@@ -141,6 +146,11 @@ describe('what is refused', () => {
     [['--noop=maybe'], {}, '--noop: "maybe" (on the command line) is not true or false'],
     [['--ipvs-noop=1s'], {}, '--ipvs-noop: "1s" (on the command line) is not true or false'],
     [['--method', 'nat'], {}, '--method: "nat" (on the command line) is not one of masq, droute'],
+    [
+      ['--config-source', 'file:///y', '--config-source', 'etc'],
+      {},
+      '--config-source: "etc" (on the command line) is not a URL',
+    ],
     [['--share', '2'], {}, '--share: "2" (on the command line) is not at most 1'],
     [['--host-name', 'a/b'], {}, '--host-name: "a/b" (on the command line) is not a name without /'],
     [[], { CLUSTERF_NOOP: 'yes' }, '--noop: "yes" (environment CLUSTERF_NOOP) is not true or false'],

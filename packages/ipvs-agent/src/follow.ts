@@ -99,7 +99,8 @@ export class Follower {
     this.#told[index]?.clear();
     const { complete, problems } = this.tree;
     const { services, routes, sync } = this.tree.apply(index, event);
-    if (event.type === 'snapshot') this.#log.info('source read', { source: source.url, entries: event.entries.size });
+    if (event.type === 'snapshot')
+      this.#log.info('source read', { source: source.url, entries: this.tree.entries(index) });
     this.#note(index, { state: 'current' });
     const changes = this.#changes;
     for (const name of services) changes.services.add(name);

@@ -33,6 +33,8 @@ interface SourceTree {
   readonly url: string;
   readonly takesRoutes: boolean;
   readonly entries: Map<string, Entry>;
+  /** How many of `entries` configure nothing: statuses, and keys of others. */
+  ignored: number;
   /** Those of `entries` that have something to say. */
   readonly troubled: Map<string, Entry>;
   /** Those that were bad when the source was read for the first time, and have been ever since. */
@@ -68,6 +70,7 @@ export class ConfigTree {
       url,
       takesRoutes: urlHasPrefix(url, filterRoutes),
       entries: new Map(),
+      ignored: 0,
       troubled: new Map(),
       rejected: new Set(),
       read: false,
@@ -132,12 +135,13 @@ export class ConfigTree {
   }
 
   /**
-   * How many entries a source has, of whatever kind.
+   * How many entries of a source are of the configuration, good and bad. What agents write of themselves is none.
    *
    * @param index the source's place in the list given to the constructor
    */
   entries(index: number): number {
-    return this.#sources[index]?.entries.size ?? 0;
+    const source = this.#sources[index];
+    return source === undefined ? 0 : source.entries.size - source.ignored;
   }
 
   /** Every source has been read once. */
@@ -188,6 +192,9 @@ export class ConfigTree {
       return;
     }
     touched.add(path);
+    if (previous?.standing === 'ignored') {
+      source.ignored -= 1;
+    }
     if (source.troubled.delete(path)) {
       this.#report = undefined;
     }
@@ -198,6 +205,9 @@ export class ConfigTree {
     }
     const entry = readEntry(path, text, previous);
     source.entries.set(path, entry);
+    if (entry.standing === 'ignored') {
+      source.ignored += 1;
+    }
     if (entry.standing !== 'rejected') {
       source.rejected.delete(path);
     }

@@ -54,6 +54,18 @@ describe('one source', () => {
     expect(tree.problems).toEqual([]);
   });
 
+  test('what agents and others put into it is not counted among its entries', () => {
+    const tree = new ConfigTree(['memory:']);
+    const status = { 'balancers/b1/status': '{}', 'hosts/h1/status': '{}', notes: 'x', 'services/web/note': 'x' };
+    tree.apply(0, snapshot({ [WEB]: '{}', [A]: '{"weight":-1}', ...status }));
+    expect(tree.entries(0)).toBe(2);
+    tree.apply(0, changes({ 'balancers/b1/status': '{"problems":1}', notes: undefined, [B]: '{}' }));
+    expect(tree.entries(0)).toBe(3);
+    tree.apply(0, snapshot({ [WEB]: '{}', 'hosts/h1/status': '{}' }));
+    expect(tree.entries(0)).toBe(1);
+    expect(tree.entries(1)).toBe(0);
+  });
+
   test('the same snapshot again changes nothing', () => {
     const tree = new ConfigTree(['memory:']);
     tree.apply(0, snapshot({ [WEB]: '{}', [A]: '{"weight":1}' }));

@@ -37,6 +37,8 @@ export class EtcdRegistrations implements Registrations {
   readonly #running: Promise<void>;
 
   #settled: boolean;
+  /** Under the lease that there is, or was last, everything was put once. */
+  #wasSettled = false;
   /** Emits `settled`, and `error` to those who wait for that in vain. */
   readonly #news = new EventEmitter<{ settled: []; error: [Error] }>();
   /** `flush`: remove everything first. `leave`: only say goodbye. */
@@ -205,7 +207,7 @@ export class EtcdRegistrations implements Registrations {
 
   /** Everything is as desired. */
   #succeed(): void {
-    this.#settled = true;
+    this.#settled = this.#wasSettled = true;
     this.#backoff.reset();
     if (this.#lastError !== undefined) {
       this.#lastError = undefined;
@@ -230,9 +232,9 @@ export class EtcdRegistrations implements Registrations {
 
   /** @returns whether to try again at once: not if the lease did not even last until everything was put */
   #loseLease(error: LeaseLostError): boolean {
-    const lasted = this.#settled;
+    const lasted = this.#wasSettled;
     this.#holder.lose(error);
-    this.#settled = false;
+    this.#settled = this.#wasSettled = false;
     return lasted;
   }
 

@@ -91,9 +91,35 @@ export function runsAs(asked: SyncDaemon, running: SyncDaemon): boolean {
  * counts is that it has room for any such master's messages.
  */
 function fits({ role, maxLength = 0 }: SyncDaemon, group: string, running: number): boolean {
-  const headers = (group.includes(':') ? 40 : 20) + 8;
+  const headers = headersOf(group);
   if (maxLength === 0) return role === 'master' ? running === 1500 - headers : running >= 1500 - headers;
   return running === Math.min(Math.max(maxLength, role === 'backup' ? 1024 : 1), 65_535 - headers);
+}
+
+/** Bytes of IP and UDP headers. */
+function headersOf(group: string): number {
+  return (group.includes(':') ? 40 : 20) + 8;
+}
+
+/**
+ * A message with one connection of IPv6: struct ip_vs_sync_mesg and struct ip_vs_sync_v6 in
+ * net/netfilter/ipvs/ip_vs_sync.c. For what does not fit ip_vs_sync_buff_create() makes room all the same.
+ */
+const SHORTEST_MESSAGE = 8 + 72;
+
+/** What the kernel takes without a word, and makes something else of. */
+export function lengthProblems({ key = syncKey(), daemons }: WantedDaemons): readonly Problem[] {
+  const [daemon] = daemons;
+  if (daemon?.maxLength === undefined) return [];
+  const { maxLength, group = DAEMON_DEFAULTS.group } = daemon;
+  const longest = 65_535 - headersOf(group);
+  const expected = `expected ${SHORTEST_MESSAGE} to ${longest}`;
+  const problem = (text: string) => [
+    { source: 'kernel', key, message: `maxlen is ${maxLength}: ${text}; ${expected}` },
+  ];
+  if (maxLength > longest) return problem(`the kernel makes ${longest} of it`);
+  if (maxLength >= SHORTEST_MESSAGE || daemons.every(({ role }) => role === 'backup')) return [];
+  return problem('no connection fits, so the kernel sends each in a message of its own, longer than that');
 }
 
 /** What an operation is called in a log line. */

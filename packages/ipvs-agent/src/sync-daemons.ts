@@ -23,6 +23,7 @@ import {
   type DaemonOp,
   daemonOps,
   describeDaemon,
+  lengthProblems,
   printDaemon,
   printDaemonOp,
   runsAs,
@@ -129,7 +130,8 @@ export class SyncDaemons {
     const asked = JSON.stringify([wanted, conditions.mixedFamilies]);
     if (asked === this.#reconciled) return;
     this.#wanted = wanted;
-    this.#problems = wanted.problems;
+    const known = [...wanted.problems, ...lengthProblems(wanted)];
+    this.#problems = known;
     if (this.#running === undefined || this.#unseen !== undefined) await this.#look();
     if (this.#running === undefined || this.#unseen !== undefined) return;
     const { key = syncKey() } = wanted;
@@ -138,7 +140,7 @@ export class SyncDaemons {
     for (const op of ops) problems.push(await this.#execute(op, key, conditions));
     if (ops.length > 0) await this.#look();
     for (const [i, op] of ops.entries()) problems[i] ??= this.#misunderstood(op, key);
-    this.#problems = [...wanted.problems, ...problems.filter((problem) => problem !== undefined)];
+    this.#problems = [...known, ...problems.filter((problem) => problem !== undefined)];
     this.#reconciled = asked;
     this.#sayForeign();
   }

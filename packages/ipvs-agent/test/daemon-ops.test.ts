@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { SyncDaemon } from '@clusterf/ipvs';
 import type { Config, SyncSettings } from '@clusterf/model';
-import { daemonOps, printDaemonOp, runsAs, wantedDaemons } from '../src/daemon-ops.js';
+import { daemonOps, lengthProblems, printDaemonOp, runsAs, wantedDaemons } from '../src/daemon-ops.js';
 
 const config = (sync?: SyncSettings, own?: SyncSettings): Config => ({
   services: new Map(),
@@ -35,6 +35,33 @@ test('a balancer’s own settings replace the general ones whole', () => {
     problems: [],
   });
   expect(wantedDaemons(both, 'lb2')).toMatchObject({ key: 'sync', daemons: [{ ttl: 7 }, { ttl: 7 }] });
+});
+
+test.each<[string, Partial<SyncSettings>, string | undefined]>([
+  ['is left open', {}, undefined],
+  ['is what a kernel might choose', { maxlen: 1472 }, undefined],
+  ['has just room for a connection', { maxlen: 80 }, undefined],
+  [
+    'has room for none',
+    { maxlen: 1 },
+    'maxlen is 1: no connection fits, so the kernel sends each in a message of its own, longer than that; expected 80 to 65507',
+  ],
+  ['has room for none, where nothing is sent', { maxlen: 1, role: 'backup' }, undefined],
+  [
+    'is longer than a datagram',
+    { maxlen: 65_535 },
+    'maxlen is 65535: the kernel makes 65507 of it; expected 80 to 65507',
+  ],
+  [
+    'is longer than one of IPv6',
+    { maxlen: 65_500, group: 'ff02::81' },
+    'maxlen is 65500: the kernel makes 65487 of it; expected 80 to 65487',
+  ],
+])('a length that %s is a problem or none, and starts all the same', (_, fields, message) => {
+  const wanted = wantedDaemons(config({ ...settings, ...fields }), 'lb1');
+  expect(wanted.problems).toEqual([]);
+  expect(wanted.daemons).not.toEqual([]);
+  expect(lengthProblems(wanted)).toEqual(message === undefined ? [] : [{ source: 'kernel', key: 'sync', message }]);
 });
 
 test('a group that is not multicast is a problem, and stops nothing', () => {

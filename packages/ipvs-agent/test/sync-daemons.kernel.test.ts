@@ -100,8 +100,8 @@ describe('the daemons of the tree', () => {
       ['backup sync daemon (mcast=sync0, syncid=3, maxlen=1452, group=ff02::81, port=8848, ttl=1)'],
     ],
     [
-      'a length that the kernel bounds',
-      { maxlen: 65535, role: 'master' },
+      'the greatest length',
+      { maxlen: 65507, role: 'master' },
       ['master sync daemon (mcast=sync0, syncid=3, maxlen=65507, group=224.0.0.81, port=8848, ttl=1)'],
     ],
   ])('run: %s; an agent started anew then leaves them as they are', async (_, settings, lines) => {
@@ -117,6 +117,15 @@ describe('the daemons of the tree', () => {
     await daemons.reconcile(wanted, NO_MIXED);
     expect(await threads()).toEqual(before);
     expect(log.lines).toHaveLength(lines.length);
+  });
+
+  test.each([
+    [65535, 65507, 'maxlen is 65535: the kernel makes 65507 of it; expected 80 to 65507'],
+    [1, 1, 'maxlen is 1: no connection fits,'],
+  ])('run with a length of %d as the kernel takes it, which is a problem', async (maxlen, taken, message) => {
+    await daemons.reconcile(tree({ ...sync, maxlen, role: 'master' }), NO_MIXED);
+    expect(await listed()).toEqual([MASTER.replace('1472', String(taken))]);
+    expect(messages()).toEqual([expect.stringContaining(message)]);
   });
 
   test('change alone: a setting of one balancer’s backup leaves its master running', async () => {

@@ -61,6 +61,20 @@ describe('etcd', () => {
     expect(messages.indexOf('new service')).toBeGreaterThan(messages.lastIndexOf('source read'));
   });
 
+  test('on whose own address a frontend is: that is not published, and what is changed later arrives', async () => {
+    await using site = await Site.make();
+    const tree = new EtcdTree(etcd, '/own-address');
+    const [ipv4, port] = etcd.host.split(':');
+    await tree.put({ ...web('a'), 'services/self/frontend': { ipv4, tcp: Number(port) } });
+    await using agent = site.start(...tree.source(), ...QUICK);
+    const why = `is where this balancer reaches etcd (${etcd.host}): it would cut itself off; not published`;
+    await agent.waitFor(`problem: services/self/frontend: tcp ${etcd.host} ${why}`);
+    await untilReady(agent);
+    await etcd.restart();
+    await tree.put(web('ab'));
+    await untilTable(lines('ab'));
+  });
+
   test('that goes down later: connections are forwarded, others’ changes mended, and what changed meanwhile arrives', async () => {
     await using site = await Site.make();
     await using _ = await haveAddress('10.0.0.1');

@@ -35,6 +35,9 @@ export function hidesSignals(labels: Labels): boolean {
   return labels['signal'] !== undefined;
 }
 
+/** Milliseconds: who started so much later than now did so before Docker's clock was set back. */
+const SET_BACK = 60_000;
+
 type Killable = Pick<ContainerState, 'id' | 'labels' | 'stopSignal' | 'startedAt'>;
 
 /**
@@ -52,12 +55,22 @@ export class Kills {
     this.#sent.set(id, signals);
   }
 
-  /** Any other signal (HUP to reload, USR1 to rotate logs) is the container's own affair. */
-  draining({ id, labels, stopSignal, startedAt }: Killable): boolean {
+  /**
+   * Any other signal (HUP to reload, USR1 to rotate logs) is the container's own affair.
+   *
+   * @param now by Docker's clock, within some seconds
+   */
+  draining({ id, labels, stopSignal, startedAt }: Killable, now: number): boolean {
     // Rather not drained than at every reload of its configuration.
     if (hidesSignals(labels)) return false;
     const signals = this.#sent.get(id);
-    return [stopSignal, SIGKILL].some((signal) => (signals?.get(signal) ?? -Infinity) >= startedAt);
+    return [stopSignal, SIGKILL].some((signal) => {
+      const time = signals?.get(signal);
+      if (time === undefined) return false;
+      const isSetBack = startedAt > now + SET_BACK;
+      // What the clock says by now is then before the start, and yet after it.
+      return time >= startedAt || (isSetBack && time < now + SET_BACK);
+    });
   }
 
   /** The container does not run any more. */

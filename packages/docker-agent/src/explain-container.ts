@@ -36,7 +36,7 @@ export async function explainContainer(
   const grownUp = (await rivals(container, engine, signal)).filter((rival) => uptime(rival) >= options.minUptime);
   const containers = [container, ...grownUp];
   const others = await ownersOf(containers, engine, signal);
-  const draining = new Set(containers.filter((each) => kills.draining(each)).map(({ id }) => id));
+  const draining = new Set(containers.filter((each) => kills.draining(each, now)).map(({ id }) => id));
   const explanation = explain(container.id, { containers, others, draining }, options);
   if (explanation === undefined) throw new TypeError(`${container.id} is not explained`);
   const isYoung = isLive(container) && uptime(container) < options.minUptime;

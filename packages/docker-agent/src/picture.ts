@@ -55,15 +55,14 @@ export class Picture {
     return this.#awaited.size === 0;
   }
 
-  /** @param now by our clock */
-  view(now: number): DockerView {
+  view({ ours, dockers }: Moment): DockerView {
     const containers: ContainerState[] = [];
     const others: ContainerState[] = [];
     for (const container of this.containers) {
-      const isIn = isLabelled(container.labels) && this.#uptimes.isGrownUp(container, now);
+      const isIn = isLabelled(container.labels) && this.#uptimes.isGrownUp(container, ours);
       (isIn ? containers : others).push(container);
     }
-    const draining = new Set(containers.filter((each) => this.#kills.draining(each)).map(({ id }) => id));
+    const draining = new Set(containers.filter((each) => this.#kills.draining(each, dockers)).map(({ id }) => id));
     return { containers, others, draining, networks: this.networks };
   }
 

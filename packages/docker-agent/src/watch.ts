@@ -7,7 +7,7 @@ import { FORMER_KILLS, formerKills } from './former-kills.js';
 import { Inspections } from './inspections.js';
 import { isLabelled } from './labels.js';
 import { Pace } from './pace.js';
-import { Picture } from './picture.js';
+import { type Moment, Picture } from './picture.js';
 import { reconnect } from './reconnect.js';
 
 export interface WatchOptions {
@@ -173,6 +173,11 @@ export class DockerWatch {
     }
   }
 
+  #now(): Moment {
+    const ours = this.#options.clock.now();
+    return { ours, dockers: ours + this.#clockLead };
+  }
+
   async #recall(since: number, until: number, signal: AbortSignal): Promise<Recollection> {
     const { engine, clock } = this.#options;
     const recollection = await engine.recall(since, until, signal);
@@ -215,8 +220,7 @@ export class DockerWatch {
         if (!signal.aborted) onFailure(id, toError(thrown));
         return;
       }
-      const moment = { ours: clock.now(), dockers: clock.now() + this.#clockLead };
-      if (this.#picture.answered(id, state, moment)) this.#changed();
+      if (this.#picture.answered(id, state, this.#now())) this.#changed();
     };
     return new Inspections({ inspect, parallel, clock, rest: INSPECT_REST });
   }
@@ -246,7 +250,7 @@ export class DockerWatch {
   #tell(): void {
     const { clock, onView } = this.#options;
     try {
-      onView(this.#picture.view(clock.now()), this.#picture.isComplete);
+      onView(this.#picture.view(this.#now()), this.#picture.isComplete);
     } catch (thrown) {
       this.#bug = toError(thrown);
       throw this.#bug;

@@ -61,6 +61,7 @@ describe('what an event causes', () => {
 
 describe('Kills', () => {
   const container = { id: 'c1', labels, stopSignal: TERM, startedAt: 100 };
+  const NOW = 1_000;
 
   test.each([
     ['its stop signal after its start', TERM, 150, TERM, true],
@@ -72,15 +73,25 @@ describe('Kills', () => {
   ])('%s', (_title, signal, time, stopSignal, draining) => {
     const kills = new Kills();
     kills.record('c1', signal, time);
-    expect(kills.draining({ ...container, stopSignal })).toBe(draining);
-    expect(kills.draining({ ...container, stopSignal, id: 'c2' })).toBe(false);
+    expect(kills.draining({ ...container, stopSignal }, NOW)).toBe(draining);
+    expect(kills.draining({ ...container, stopSignal, id: 'c2' }, NOW)).toBe(false);
+  });
+
+  test.each([
+    ['sent since', 4_000_000, true],
+    ['sent before the start, by the clock as it was', 7_500_000, false],
+    ['sent after the start, by the clock as it was', 7_700_000, true],
+  ])('one that was started before Docker’s clock was set back an hour: a stop signal %s', (_title, time, draining) => {
+    const kills = new Kills();
+    kills.record('c1', TERM, time);
+    expect(kills.draining({ ...container, startedAt: 7_600_000 }, 4_000_000)).toBe(draining);
   });
 
   test('none counts for a container whose label hides which it was', () => {
     const hiding = { ...labels, signal: '15' };
     const kills = new Kills();
     kills.record('c1', TERM, 150);
-    expect(kills.draining({ ...container, labels: hiding })).toBe(false);
+    expect(kills.draining({ ...container, labels: hiding }, NOW)).toBe(false);
     expect([hidesSignals(hiding), hidesSignals(labels)]).toEqual([true, false]);
   });
 
@@ -88,14 +99,14 @@ describe('Kills', () => {
     const kills = new Kills();
     kills.record('c1', TERM, 150);
     kills.record('c1', 1, 160);
-    expect(kills.draining(container)).toBe(true);
+    expect(kills.draining(container, NOW)).toBe(true);
   });
 
   test('a container that ended is forgotten', () => {
     const kills = new Kills();
     kills.record('c1', TERM, 150);
     kills.forget('c1');
-    expect(kills.draining(container)).toBe(false);
+    expect(kills.draining(container, NOW)).toBe(false);
   });
 
   test('neither the order of events nor hearing them twice matters', () => {
@@ -111,7 +122,7 @@ describe('Kills', () => {
         const kills = new Kills();
         for (const { signal, time } of order) kills.record('c1', signal, time);
         const expected = events.some(({ signal, time }) => signal !== 1 && time >= container.startedAt);
-        expect(kills.draining(container)).toBe(expected);
+        expect(kills.draining(container, NOW)).toBe(expected);
       }),
     );
   });

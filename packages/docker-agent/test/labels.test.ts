@@ -199,16 +199,16 @@ test('a service’s own label of the old prefix beats a general one of the new',
 });
 
 test('a megabyte, as a value or a name, is a problem of a few lines, which says what was expected', () => {
-  const long = 'x'.repeat(1_000_000);
+  const megabyte = 'x'.repeat(1_000_000);
   const { problems } = requestedServices({
-    'clusterf.service': `web ${long}`,
-    'clusterf.backend.tcp': long,
-    'clusterf.backend.weight': long,
-    'clusterf.backend.publish': long,
-    'clusterf.frontend.persistence': long,
-    'clusterf.frontend.scheduler': long,
-    [`clusterf.backend:y${long}.tcp`]: '80',
-    [`clusterf.${long}`]: '80',
+    'clusterf.service': `web ${megabyte}`,
+    'clusterf.backend.tcp': megabyte,
+    'clusterf.backend.weight': megabyte,
+    'clusterf.backend.publish': megabyte,
+    'clusterf.frontend.persistence': megabyte,
+    'clusterf.frontend.scheduler': megabyte,
+    [`clusterf.backend:y${megabyte}.tcp`]: '80',
+    [`clusterf.${megabyte}`]: '80',
   });
   expect(problems).toHaveLength(9);
   for (const { label, message } of problems) expect(`${label}: ${message}`.length).toBeLessThan(1_000);

@@ -252,6 +252,20 @@ describe('--min-uptime', () => {
   });
 });
 
+test('one that was started before Docker’s clock was set back drains as any other when it is told to stop', async () => {
+  const draining: string[][] = [];
+  const { docker, clock, stop, watch } = scene((view) => draining.push([...view.draining]));
+  docker.containers.set('a', up('a', { startedAt: docker.now + 3_600_000 }));
+  const running = watch.run(stop.signal);
+  await clock.advance(1_000);
+  const { labels } = container();
+  await docker.emit({ type: 'container', action: 'kill', id: 'a', labels, signal: 15, time: docker.now });
+  await clock.advance(1_000);
+  expect([draining[0], draining.at(-1)]).toEqual([[], ['a']]);
+  stop.abort();
+  await running;
+});
+
 describe('a container that uses another’s network', () => {
   const sharer = up('sharer', { networkMode: 'container:owner' });
   const owner = up('owner', { labels: {} });

@@ -305,6 +305,29 @@ describe('with an etcd that stays up', () => {
     expect(performance.now() - started).toBeLessThan(1000);
   });
 
+  test('an outage that shows in several ways is told of once, and its last reason known', async () => {
+    await using proxy = await startProxy(etcd.port);
+    await using opened = open(proxy.host, '/outage', { ttl: 20_000 });
+    const { registrations } = opened;
+    const reason = () => registrations.state.lastError?.message ?? '';
+    registrations.publish(map({ a: '1' }));
+    await registrations.settled(soon());
+    for (const words of ['Deadline exceeded', 'No connection established']) {
+      if (words.startsWith('Deadline')) proxy.stall();
+      else proxy.refuse();
+      proxy.cut();
+      registrations.publish(map({ a: words }));
+      await until('it shows in this way', () => reason().includes(words));
+    }
+    expect(opened.count('failed')).toBe(1);
+    proxy.pass();
+    await registrations.settled(soon());
+    expect(opened.count('recovered')).toBe(1);
+    proxy.refuse();
+    proxy.cut();
+    await until('the next one is told of', () => opened.count('failed') === 2);
+  });
+
   test('a put whose answer is lost is not forgotten', async () => {
     await using proxy = await startGrpcProxy(etcd.port);
     await using opened = open(proxy.host, '/unknown', { ttl: 20_000, verify: 60_000 });

@@ -9,6 +9,7 @@ import { isLabelled } from './labels.js';
 import { Pace } from './pace.js';
 import { type Moment, Picture } from './picture.js';
 import { reconnect } from './reconnect.js';
+import { Retries } from './retries.js';
 
 export interface WatchOptions {
   readonly engine: Engine;
@@ -32,7 +33,7 @@ const OVERLAP = 1_000;
 /** Milliseconds between two inspects of one container, however many events it has. */
 const INSPECT_REST = 100;
 
-/** Milliseconds until a failed inspect is tried again, while Docker otherwise answers. */
+/** Milliseconds until an inspect that failed once is tried again, while Docker otherwise answers. */
 const INSPECT_RETRY = 1_000;
 
 /**
@@ -40,6 +41,12 @@ const INSPECT_RETRY = 1_000;
  * would let the registrations of all others, which a former agent left to their TTL, run out.
  */
 const FIRST_TELLING = 2_000;
+
+/** Told what became of each inspect. */
+interface Outcomes {
+  readonly answered: (id: string) => void;
+  readonly failed: (id: string, error: Error) => void;
+}
 
 /** Stands among the ids of containers, for the question about the networks. */
 const NETWORKS = 'networks';
@@ -76,7 +83,10 @@ export class DockerWatch {
   /** Lists and inspects once, without subscribing. @throws whatever Docker's failure was */
   async once(signal: AbortSignal): Promise<void> {
     const failures: Error[] = [];
-    const inspections = this.#inspections(signal, (_id, error) => failures.push(error));
+    const inspections = this.#inspections(signal, {
+      answered: () => {},
+      failed: (_id, error) => failures.push(error),
+    });
     const { now } = await this.#recall(0, 0, signal);
     for (const { id, ...kill } of await formerKills(this.#options.engine, now, signal)) {
       this.#picture.killed(id, kill.signal, kill.time);
@@ -114,11 +124,20 @@ export class DockerWatch {
 
   /** One event stream, from subscription to loss. */
   async #session(outer: AbortSignal, onListed: () => void): Promise<void> {
-    const { clock, engine } = this.#options;
+    const { clock, engine, log, resync } = this.#options;
     const over = new AbortController();
     this.#endSession = () => over.abort();
     const signal = AbortSignal.any([outer, over.signal]);
-    const inspections = this.#inspections(signal, (id, error) => void this.#retry(id, error, inspections, signal));
+    const retry = (id: string) => void this.#inspect([id], inspections);
+    const retries = new Retries({ clock, first: INSPECT_RETRY, most: resync, retry });
+    const inspections = this.#inspections(signal, {
+      answered: (id) => retries.succeeded(id),
+      failed: (id, error) => {
+        const retryInMs = retries.failed(id);
+        const message = 'docker did not say what became of something, what is known of it is kept';
+        log.warn(message, { about: id, error, retryInMs });
+      },
+    });
     try {
       const { now: began } = await this.#recall(0, 0, signal);
       this.#heard ??= began - FORMER_KILLS;
@@ -132,6 +151,7 @@ export class DockerWatch {
       if (this.#bug !== undefined) throw this.#bug;
     } finally {
       over.abort();
+      retries.stop();
     }
   }
 
@@ -207,29 +227,24 @@ export class DockerWatch {
     }
   }
 
-  #inspections(signal: AbortSignal, onFailure: (id: string, error: Error) => void): Inspections {
+  #inspections(signal: AbortSignal, outcome: Outcomes): Inspections {
     const { engine, parallel, clock } = this.#options;
     // Every question under way listens to it: many are no leak.
     setMaxListeners(0, signal);
     const inspect = async (id: string) => {
       let state: ContainerState | undefined;
       try {
-        if (id === NETWORKS) return await this.#readNetworks(signal);
-        state = await engine.inspect(id, signal);
+        if (id === NETWORKS) await this.#readNetworks(signal);
+        else state = await engine.inspect(id, signal);
       } catch (thrown) {
-        if (!signal.aborted) onFailure(id, toError(thrown));
+        if (!signal.aborted) outcome.failed(id, toError(thrown));
         return;
       }
+      outcome.answered(id);
+      if (id === NETWORKS) return;
       if (this.#picture.answered(id, state, this.#now())) this.#changed();
     };
     return new Inspections({ inspect, parallel, clock, rest: INSPECT_REST });
-  }
-
-  async #retry(id: string, error: Error, inspections: Inspections, signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options;
-    log.warn('docker did not say what became of something, what is known of it is kept', { about: id, error });
-    await delay(clock, INSPECT_RETRY, signal);
-    if (!signal.aborted) await this.#inspect([id], inspections);
   }
 
   async #readNetworks(signal: AbortSignal): Promise<void> {

@@ -16,6 +16,8 @@ class FaultyDocker implements Engine {
   readonly containers = new Map<string, ContainerState | Error | typeof HANGS>();
   /** What the list lacks although it runs. */
   readonly unlisted = new Set<string>();
+  /** Ids, in the order in which they were asked for. */
+  readonly inspected: string[] = [];
   listFails = false;
   subscriptions = 0;
   /** Docker's clock; it stands still but for what a test does to it. */
@@ -54,6 +56,7 @@ class FaultyDocker implements Engine {
   }
 
   async inspect(id: string, signal: AbortSignal): Promise<ContainerState | undefined> {
+    this.inspected.push(id);
     const state = this.containers.get(id);
     if (state instanceof Error) throw state;
     if (state !== HANGS) return state;
@@ -110,13 +113,36 @@ describe('faults of Docker', () => {
     await settled();
     docker.containers.set('a', new Error('inspect failed'));
     await docker.emit({ type: 'container', action: 'rename', id: 'a', labels: container().labels, time: 5 });
-    await clock.advance(60_000);
+    await clock.advance(2_500);
     expect(new Set(views.flat())).toEqual(new Set(['a', 'b']));
     expect(views.at(-1)).toEqual(['a', 'b']);
 
     docker.containers.delete('a');
     await clock.advance(1_000);
     expect(views.at(-1)).toEqual(['b']);
+    stop.abort();
+    await running;
+  });
+
+  test('an inspect that fails for an hour is repeated less and less often, whatever else asks for it', async () => {
+    const { docker, clock, stop, views, watch } = scene();
+    docker.containers.set('a', up('a')).set('bad', new Error('inspect failed'));
+    const running = watch.run(stop.signal);
+    await clock.advance(10_000);
+    // After none, 1, 2 and 4 s.
+    expect(docker.inspected.filter((id) => id === 'bad')).toHaveLength(4);
+    for (let second = 0; second < 20; second += 1) {
+      await docker.emit({ type: 'container', action: 'rename', id: 'bad', labels: container().labels, time: second });
+      await clock.advance(1_000);
+    }
+    docker.inspected.length = 0;
+    await clock.advance(3_600_000);
+    // With every listing and once after it, at most.
+    expect(docker.inspected.filter((id) => id === 'bad').length).toBeLessThanOrEqual(121);
+    // What works again begins anew.
+    docker.containers.set('bad', up('bad'));
+    await clock.advance(60_000);
+    expect(views.at(-1)).toEqual(['a', 'bad']);
     stop.abort();
     await running;
   });

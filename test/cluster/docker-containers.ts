@@ -1,7 +1,11 @@
-import { importServerImage, SERVER_IMAGE } from '../e2e/image.js';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { AgentProcess } from '../fixtures/agent.js';
 import { type Dockerd, startDockerd } from '../fixtures/dockerd.js';
-import { until } from '../fixtures/until.js';
+import { projectRoot } from '../lab/index.js';
 import { addressIn, type Pair, subnetOf } from './addresses.js';
 import { type Containers, SERVER_PORT } from './containers.js';
 import type { RouteDescription } from './description.js';
@@ -21,6 +25,14 @@ export interface DockerContainersOptions {
 /** The Docker network that containers are on and that the agent advertises. */
 const NETWORK = 'web';
 
+/**
+ * Node as the machine has it, and the server: an image with a copy of them would take each dockerd half a minute to
+ * import in the lab's kernel.
+ */
+const MOUNTS = ['/usr', '/lib', '/lib64', dirname(dirname(process.execPath)), projectRoot()]
+  .filter((path, index, all) => existsSync(path) && all.indexOf(path) === index)
+  .flatMap((path) => ['--volume', `${path}:${path}:ro`]);
+
 /** A dockerd in the host's namespace, and clusterf-docker beside it. */
 export class DockerContainers implements Containers {
   readonly agent: AgentProcess;
@@ -34,7 +46,6 @@ export class DockerContainers implements Containers {
 
   static async create({ host, hostAddress, network, route, source, ttl }: DockerContainersOptions) {
     const dockerd = await startDockerd({ netns: host.netns, liveRestore: false });
-    await importServerImage(dockerd);
     const subnet = subnetOf(network);
     const gateway = addressIn(network, 1);
     const subnets = [
@@ -62,9 +73,13 @@ export class DockerContainers implements Containers {
     const labels = { service, 'backend.tcp': SERVER_PORT, 'backend.udp': SERVER_PORT };
     const flags = Object.entries(labels).flatMap(([key, value]) => ['--label', `clusterf.${key}=${value}`]);
     const where = ['--network', NETWORK, '--name', name, '--hostname', name];
-    await this.#dockerd.docker('run', '--detach', ...where, ...flags, SERVER_IMAGE);
+    const server = join(projectRoot(), 'test', 'dist', 'e2e', 'server.js');
+    // Attached, to hear when it listens: in the lab's kernel each start of the docker command takes a second.
+    const run = ['run', ...where, ...flags, ...MOUNTS, 'busybox', process.execPath, server];
+    const child = spawn('docker', ['--host', this.#dockerd.endpoint, ...run], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), once(child, 'exit')]);
+    if (typeof line !== 'string') throw new Error(`container ${name} ended before it served`);
     this.#names.add(name);
-    await until(`${name} listens`, async () => (await this.#dockerd.docker('logs', name)).includes('listens'));
   }
 
   async stop(name: string): Promise<void> {

@@ -23,6 +23,11 @@ type Run = (
   signal: AbortSignal,
 ) => Promise<number>;
 
+/** Of a machine. Only what is used is taken from the host. */
+const DEFAULT_MEMORY = '1024M';
+/** A whole cluster, dockerd included: with less the kernel reads its programs again and again. */
+const MEMORY: Partial<Record<Layer, string>> = { cluster: '1536M' };
+
 /** No layer takes longer than this unless it hangs. */
 const LAYER_DEADLINE = 20 * 60_000;
 
@@ -117,7 +122,8 @@ async function runOnHost(...[[program = '', ...words], env, onOutput, signal]: P
 function runInMachine(layer: Layer, print: (line: string) => void): Run {
   return async (command, env, onOutput, signal) => {
     const kind = LAYERS[layer] === 'containers' && hostRunsContainers() ? 'native' : availableKind();
-    await using machine = await startMachine({ name: `test-${layer}`, kind, signal, log: print });
+    const memory = MEMORY[layer] ?? DEFAULT_MEMORY;
+    await using machine = await startMachine({ name: `test-${layer}`, kind, memory, signal, log: print });
     const { status } = await machine.run(command, { env, onOutput, signal, timeout: LAYER_DEADLINE });
     return status;
   };

@@ -7,7 +7,7 @@
  * compares with what it wrote and touches only what differs.
  */
 import { type Clock, delay, type Logger } from '@clusterf/daemon';
-import { hostStatusKey } from '@clusterf/model';
+import { hostStatusKey, parseKey } from '@clusterf/model';
 import { type ClaimEntry, ClaimedError, type RegistrationEvent, type Registrations } from '@clusterf/store';
 import type { DockerView } from './container.js';
 import { endRegistrations, type EndingOptions } from './ending.js';
@@ -57,10 +57,10 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, outer
   if (writer !== undefined) report.writes(writer);
   const signal = writer === undefined ? outer : AbortSignal.any([outer, writer.refusal]);
 
-  const onView = (view: DockerView, complete: boolean) => {
+  const onView = (view: DockerView, unsure: ReadonlySet<string>) => {
     registered = registrations(view, options);
     const { entries, shared } = registered;
-    writer?.publish(entries, { shared, partial: !complete });
+    writer?.publish(entries, { shared, keep: (path) => unsure.size > 0 && mayBeOf(unsure, path) });
     writer?.describe(
       hostStatus(run, {
         containers: view.containers.length,
@@ -68,7 +68,7 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, outer
         problems: registered.problems.length,
       }),
     );
-    report.viewed(view, registered, complete);
+    report.viewed(view, registered, unsure.size === 0);
     print?.(new Map([...entries, ...shared]));
   };
   const watch = new DockerWatch({
@@ -103,6 +103,12 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, outer
     return;
   }
   if (writer !== undefined) await endRegistrations(writer, registered.shared, settings, { clock, log });
+}
+
+/** Whether an entry may come of one of these containers: of one that is no backend, nobody knows. */
+function mayBeOf(containers: ReadonlySet<string>, path: string): boolean {
+  const key = parseKey(path);
+  return key.kind !== 'backend' || containers.has(key.backend);
 }
 
 async function registerOnce(watch: DockerWatch, writer: Registrations | undefined, signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@ import type { ContainerState, DockerView, NetworkState } from './container.js';
 import { Kills } from './events.js';
 import { isLabelled } from './labels.js';
 import { LiveContainers } from './live-containers.js';
+import { sharesNetworkOf } from './shared-network.js';
 import { Uptimes } from './uptimes.js';
 
 /** A moment by both clocks, in milliseconds. */
@@ -25,7 +26,7 @@ export class Picture {
     this.#uptimes = new Uptimes(minUptime);
   }
 
-  /** Without an answer for each of these, the picture is not complete. */
+  /** Without an answer for each of these, not all is known. */
   waitFor(ids: Iterable<string>): void {
     this.#awaited.clear();
     for (const id of ids) if (!this.containers.has(id)) this.#awaited.add(id);
@@ -43,16 +44,18 @@ export class Picture {
     const wasAwaited = this.#awaited.delete(id);
     const owner = this.containers.missingOwnerOf(id);
     if (owner !== undefined) this.#awaited.add(owner);
-    return changed || (wasAwaited && this.isComplete);
+    return changed || wasAwaited;
   }
 
   killed(id: string, signal: number, time: number): void {
     this.#kills.record(id, signal, time);
   }
 
-  /** Whether Docker has answered for all that was asked. */
-  get isComplete(): boolean {
-    return this.#awaited.size === 0;
+  /** Ids of the containers for which Docker has not answered yet, and of those that this may concern. */
+  get unsure(): ReadonlySet<string> {
+    if (this.#awaited.size === 0) return this.#awaited;
+    const sharers = [...this.containers].filter((container) => sharesNetworkOf(container) !== undefined);
+    return new Set([...this.#awaited, ...sharers.map(({ id }) => id)]);
   }
 
   view({ ours, dockers }: Moment): DockerView {

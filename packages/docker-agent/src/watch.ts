@@ -23,8 +23,8 @@ export interface WatchOptions {
   readonly minUptime: number;
   /** Networks to report. */
   readonly networks: readonly string[];
-  /** @param complete whether Docker has answered for all that it listed, as it has not if it is slow at first */
-  readonly onView: (view: DockerView, complete: boolean) => void;
+  /** @param unsure ids of containers that Docker has listed but not answered for, as where it is slow at first */
+  readonly onView: (view: DockerView, unsure: ReadonlySet<string>) => void;
 }
 
 /** Milliseconds that events are asked for twice, since times lose precision on the way; repeats do no harm. */
@@ -265,7 +265,7 @@ export class DockerWatch {
   #tell(): void {
     const { clock, onView } = this.#options;
     try {
-      onView(this.#picture.view(this.#now()), this.#picture.isComplete);
+      onView(this.#picture.view(this.#now()), this.#picture.unsure);
     } catch (thrown) {
       this.#bug = toError(thrown);
       throw this.#bug;

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { AgentProcess } from '../../../test/fixtures/agent.js';
 import { type Dockerd, startDockerd } from '../../../test/fixtures/dockerd.js';
+import { PASS, startDockerProxy } from '../../../test/fixtures/docker-proxy.js';
 import { type EtcdProcess, startEtcd } from '../../../test/fixtures/etcd.js';
 import { startProxy } from '../../../test/fixtures/proxy.js';
 import { bridgeSocket } from '../../../test/fixtures/socketBridge.js';
@@ -123,6 +124,25 @@ describe.each(['SIGTERM', 'SIGKILL'] as const)('an agent that ends by %s while D
     await until('the dead one is gone', async () => (await value(keyOf(gone))) === undefined, PATIENCE);
     expect((await value(keyOf(kept)))?.['weight']).toBe(10);
   });
+});
+
+test('a container that Docker is stuck on keeps what a former run registered of it, and of no other', async () => {
+  const tree = 'stuck';
+  const [stuck, gone] = [await run(tree), await run(tree)];
+  const keyOf = (id: string) => `/${tree}/services/${tree}/backends/${id}`;
+  await using first = agent(tree, ['--ttl=60s']);
+  await hasWeight(keyOf(stuck), 10);
+  await hasWeight(keyOf(gone), 10);
+  await first.stop();
+  await dockerd.docker('rm', '--force', gone);
+  const isStuck = ({ pathname }: URL) => pathname === `/containers/${stuck}/json`;
+  await using proxy = await startDockerProxy(dockerd.socketPath, (_method, url) =>
+    isStuck(url) ? { type: 'hold', after: 0 } : PASS,
+  );
+  await using second = agent(tree, ['--ttl=60s', '--exit-flush'], { docker: proxy.endpoint });
+  await second.waitFor('registrations of the former run taken over', { deadline: PATIENCE });
+  await until('the dead one is gone', async () => (await value(keyOf(gone))) === undefined, PATIENCE);
+  expect((await value(keyOf(stuck)))?.['weight']).toBe(10);
 });
 
 describe('--exit-drain', () => {

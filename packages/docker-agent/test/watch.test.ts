@@ -68,7 +68,7 @@ class FaultyDocker implements Engine {
   }
 }
 
-function scene(onView: (view: DockerView, complete: boolean) => void = () => {}, minUptime = 0) {
+function scene(onView: (view: DockerView, unsure: ReadonlySet<string>) => void = () => {}, minUptime = 0) {
   const docker = new FaultyDocker();
   const clock = new ManualClock();
   const stop = new AbortController();
@@ -81,9 +81,9 @@ function scene(onView: (view: DockerView, complete: boolean) => void = () => {},
     parallel: 2,
     minUptime,
     networks: [],
-    onView: (view, complete) => {
+    onView: (view, unsure) => {
       views.push(view.containers.map(({ id }) => id));
-      onView(view, complete);
+      onView(view, unsure);
     },
   });
   return { docker, clock, stop, views, watch };
@@ -319,17 +319,32 @@ describe('a container that uses another’s network', () => {
   });
 });
 
-describe('what is told is complete', () => {
-  test('when Docker has answered for all that it listed, and not before', async () => {
-    const told: boolean[] = [];
-    const { docker, clock, stop, watch } = scene((_view, complete) => told.push(complete));
+describe('what is not known yet is told', () => {
+  test('until Docker has answered for all that it listed', async () => {
+    const told: string[][] = [];
+    const { docker, clock, stop, watch } = scene((_view, unsure) => told.push([...unsure]));
     docker.containers.set('a', up('a')).set('b', new Error('inspect failed'));
     const running = watch.run(stop.signal);
     await settled();
-    expect(told).toEqual([false]);
+    expect(told).toEqual([['b']]);
     docker.containers.delete('b');
     await clock.advance(1_000);
-    expect(told).toEqual([false, true]);
+    expect(told).toEqual([['b'], []]);
+    stop.abort();
+    await running;
+  });
+
+  test('with those whose network is that of a container that Docker has not answered for', async () => {
+    const told: string[][] = [];
+    const { docker, clock, stop, watch } = scene((_view, unsure) => told.push([...unsure].toSorted()));
+    docker.unlisted.add('owner');
+    docker.containers
+      .set('a', up('a'))
+      .set('b', up('b', { networkMode: 'container:owner' }))
+      .set('owner', HANGS);
+    const running = watch.run(stop.signal);
+    await clock.advance(2_000);
+    expect(told).toEqual([['b', 'owner']]);
     stop.abort();
     await running;
   });

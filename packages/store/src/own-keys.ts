@@ -23,7 +23,8 @@ export class OwnKeys {
   #shared: ReadonlyMap<string, string> = new Map();
   /** A former run's, until all is known that should be there. */
   #inherited: ReadonlyMap<string, string> = new Map();
-  #complete = false;
+  /** Until something is published, nothing is known. */
+  #keep: (path: string) => boolean = () => true;
 
   readonly #desired = new Map<string, Wanted>();
   readonly #written = new Map<string, LeasedKey>();
@@ -38,13 +39,11 @@ export class OwnKeys {
     this.#want();
   }
 
-  publish(entries: ReadonlyMap<string, string>, { shared = new Map(), partial = false }: PublishOptions): void {
+  publish(entries: ReadonlyMap<string, string>, { shared = new Map(), keep = () => false }: PublishOptions): void {
     this.#published = new Map(entries);
     this.#shared = new Map(shared);
-    if (!partial) {
-      this.#complete = true;
-      this.#inherited = new Map();
-    }
+    this.#keep = keep;
+    this.#inherited = new Map([...this.#inherited].filter(([path]) => keep(path)));
     this.#want();
   }
 
@@ -62,10 +61,8 @@ export class OwnKeys {
     for (const path of entries.keys()) {
       this.#written.set(path, {});
     }
-    if (!this.#complete) {
-      this.#inherited = new Map([...this.#inherited, ...entries]);
-      this.#want();
-    }
+    this.#inherited = new Map([...this.#inherited, ...entries].filter(([path]) => this.#keep(path)));
+    this.#want();
   }
 
   get empty(): boolean {

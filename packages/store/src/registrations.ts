@@ -39,8 +39,8 @@ export interface PublishOptions {
    * else puts it: theirs is never overwritten. When it goes, ours takes its place at once.
    */
   readonly shared?: ReadonlyMap<string, string> | undefined;
-  /** Not all is known yet: what a former run left stays beside what is published. */
-  readonly partial?: boolean | undefined;
+  /** Which of the keys that a former run left stay beside what is published, since not all is known yet; absent = none. */
+  readonly keep?: ((path: string) => boolean) | undefined;
 }
 
 /**

@@ -146,11 +146,11 @@ describe('after a former run', () => {
 
   test('what is known in part is written, and the rest stays until all is', async () => {
     const first = run('/part', 'a');
-    first.registrations.publish(map({ a: '1', b: '1' }));
+    first.registrations.publish(map({ a: '1', b: '1', c: '1' }));
     await first.registrations.settled(soon());
     await first.registrations.close();
     await using second = run('/part', 'a');
-    second.registrations.publish(map({ a: '2' }), { partial: true });
+    second.registrations.publish(map({ a: '2' }), { keep: (path) => path !== 'c' });
     await second.registrations.settled(soon());
     expect(await others('/part')).toEqual({ '/part/a': '2', '/part/b': '1' });
     expect(second.registrations.state.desired).toEqual(map({ a: '2', b: '1' }));

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { until } from '../../../test/fixtures/until.js';
 import { isDead, processIdentity } from '../src/process-identity.js';
 
@@ -36,6 +37,8 @@ test('one that was killed, and that nobody has buried yet, is dead', async () =>
   child = spawn('sh', ['-c', 'sleep 1000 & echo $!; exec sleep 1000'], { stdio: ['pipe', 'pipe', 'ignore'] });
   const [line] = child.stdout === null ? [] : await once(child.stdout, 'data');
   const pid = Number(line);
+  const name = `/proc/${child.pid}/comm`;
+  await until('the shell has become it', () => readFileSync(name, 'latin1') === 'sleep\n');
   const identity = processIdentity(pid) ?? '';
   expect(isDead(identity)).toBe(false);
   process.kill(pid, 'SIGKILL');

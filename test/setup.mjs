@@ -1,5 +1,5 @@
 /**
- * Makes a fresh clone ready: `node test/setup.mjs test|demo|lab|bench`. Plain JavaScript without dependencies, since nothing
+ * Makes a fresh clone ready: `node test/setup.mjs test|demo|lab|cluster|bench`. Plain JavaScript without dependencies, since nothing
  * is installed yet. A second run finds everything in place and only compiles and bundles what changed.
  *
  * Either all that is missing can be installed, or nothing is touched and what to install is said (exit status 1).
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const NODE_MAJOR = 20;
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-const PURPOSES = ['test', 'demo', 'lab', 'bench'];
+const PURPOSES = ['test', 'demo', 'lab', 'cluster', 'bench'];
 
 /**
  * What the lab and the tests call, the Debian package it is in, and why. `services` are what the package's

@@ -23,7 +23,7 @@ export class Bird {
   /** Starts it; that neighbours have found each other shows in the router's routes. */
   static async start(place: Place, role: BirdRole, definitions: string, parent: string): Promise<Bird> {
     const directory = join(parent, `${place.name}.bird`);
-    await mkdir(directory);
+    await mkdir(directory, { recursive: true });
     await copyFile(clusterFile('bird', `${role}.conf`), join(directory, 'bird.conf'));
     await writeFile(join(directory, 'place.conf'), definitions);
     const bird = new Bird(place, directory);

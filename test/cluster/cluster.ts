@@ -10,7 +10,7 @@ import { type ClusterDescription, CONTROL, type MachineDescription, type PlaceDe
 import { EtcdMembers } from './etcd-members.js';
 import { ClusterMachine } from './machine.js';
 import { ipBatch, Place } from './place.js';
-import { Router } from './router.js';
+import { PATIENCE, Router } from './router.js';
 import { birdDefinitions, insideLines, networkLines, placeLines, places } from './wiring.js';
 
 export interface ClusterOptions {
@@ -127,15 +127,21 @@ export class Cluster implements AsyncDisposable {
   async balanced(machine: string, { ipv4, ipv6 }: Frontend, destinations: number): Promise<void> {
     const virtual = [ipv4, ipv6 && `[${ipv6}]`].filter((address) => address !== undefined);
     let table: string[] = [];
-    await until(`${machine} has ${destinations} destinations for each of ${virtual.join(' ')}`, async () => {
-      table = await this.machine(machine).table();
-      const services = table.filter((line) => line.startsWith('-A') && virtual.some((at) => line.includes(` ${at}:`)));
-      const counts = services.map((line) => {
-        const id = line.split(' ').slice(1, 3).join(' ');
-        return table.filter((other) => other.startsWith(`-a ${id} `) && !other.endsWith(' -w 0')).length;
-      });
-      return counts.length > 0 && counts.every((count) => count === destinations);
-    }).catch((cause: unknown) => {
+    await until(
+      `${machine} has ${destinations} destinations for each of ${virtual.join(' ')}`,
+      async () => {
+        table = await this.machine(machine).table();
+        const services = table.filter(
+          (line) => line.startsWith('-A') && virtual.some((at) => line.includes(` ${at}:`)),
+        );
+        const counts = services.map((line) => {
+          const id = line.split(' ').slice(1, 3).join(' ');
+          return table.filter((other) => other.startsWith(`-a ${id} `) && !other.endsWith(' -w 0')).length;
+        });
+        return counts.length > 0 && counts.every((count) => count === destinations);
+      },
+      ...PATIENCE,
+    ).catch((cause: unknown) => {
       const log = this.machine(machine).balancer.text();
       throw new Error(`${machine} has only\n${table.join('\n')}\nand its agent says\n${log}`, { cause });
     });

@@ -5,6 +5,7 @@ import { until } from '../fixtures/until.js';
 import { addressIn, containerNetwork, subnetOf, virtualAddress } from './addresses.js';
 import { Cluster } from './cluster.js';
 import { CLIENTS, edge, host, NETWORKS, twoTiers } from './description.js';
+import { PATIENCE } from './router.js';
 import { answers, answersFrom, download, type Published, trafficDuring, upload } from './traffic.js';
 
 const EDGES = ['edge1', 'edge2'];
@@ -64,11 +65,15 @@ async function reachBy(tunnel: RouteTunnel): Promise<void> {
   // ipvsadm does not mention the default.
   const flags = { ipip: ' -i -w', gue: `--tun-type gue --tun-port ${tunnel.port}`, gre: '--tun-type gre' };
   for (const name of EDGES)
-    await until(`${name} reaches it so`, async () => {
-      const table = await cluster.machine(name).table();
-      const destinations = table.filter((line) => line.includes(gateways.ipv4) || line.includes(gateways.ipv6));
-      return destinations.length === 4 && destinations.every((line) => line.includes(flags[tunnel.type]));
-    });
+    await until(
+      `${name} reaches it so`,
+      async () => {
+        const table = await cluster.machine(name).table();
+        const destinations = table.filter((line) => line.includes(gateways.ipv4) || line.includes(gateways.ipv6));
+        return destinations.length === 4 && destinations.every((line) => line.includes(flags[tunnel.type]));
+      },
+      ...PATIENCE,
+    );
 }
 
 test('of many connections each balancer takes some', async () => {

@@ -30,6 +30,14 @@ test('a virtual address is announced once it has a destination, by every balance
   await cluster.reachable(WEB, ALL);
 });
 
+test('a balancer that falls silent is left out, and taken in again when it is heard', async () => {
+  await cluster.place('edge1').cut('fabric');
+  await cluster.reachable(WEB, ['edge2', 'edge3']);
+  await cluster.place('edge1').heal('fabric');
+  await cluster.reachable(WEB, ALL);
+  expect(await cluster.router.nextHops(WEB.ipv4)).toHaveLength(ALL.length);
+});
+
 test('a balancer that dies takes only its own flows along', async () => {
   const addresses = [WEB.ipv4, WEB.ipv6];
   const before = await Promise.all(addresses.map(nextHops));

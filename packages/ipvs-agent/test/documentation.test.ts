@@ -46,6 +46,7 @@ const DESTINATION: ObservedDestination = {
 /** Every field, as the compiler knows them. */
 const STATUS_FIELDS: Readonly<Record<keyof AgentStatus, true>> = {
   version: true,
+  machine: true,
   balancer: true,
   pid: true,
   started: true,

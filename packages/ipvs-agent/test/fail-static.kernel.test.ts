@@ -70,6 +70,7 @@ describe('etcd', () => {
     const why = `is where this balancer reaches etcd (${etcd.host}): it would cut itself off; not published`;
     await agent.waitFor(`problem: services/self/frontend: tcp ${etcd.host} ${why}`);
     await untilReady(agent);
+    expect(await table()).toEqual(lines('a').toSorted());
     await etcd.restart();
     await tree.put(web('ab'));
     await untilTable(lines('ab'));

@@ -43,6 +43,17 @@ const REQUIREMENTS = [
     purposes: ['bench'],
     services: ['keepalived'],
   },
+  { program: 'haproxy', package: 'haproxy', why: 'the same', purposes: ['bench'], services: ['haproxy'] },
+  { program: 'nginx', package: 'nginx', why: 'the same', purposes: ['bench'], services: ['nginx'] },
+  {
+    file: '/usr/lib/nginx/modules/ngx_stream_module.so',
+    package: 'libnginx-mod-stream',
+    why: 'the same, for TCP',
+    purposes: ['bench'],
+  },
+  { program: 'iperf3', package: 'iperf3', why: 'throughput', purposes: ['bench'] },
+  { program: 'gcc', package: 'gcc', why: 'the bench’s own client and server', purposes: ['bench'] },
+  { file: '/usr/include/stdio.h', package: 'libc6-dev', why: 'the same', purposes: ['bench'] },
   { program: 'modprobe', package: 'kmod', why: 'the lab kernel’s modules', when: needsLabKernel },
   {
     program: 'linux',

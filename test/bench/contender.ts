@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../lab/project.js';
+import { processorTime } from './processor-time.js';
 
 export class Contender implements AsyncDisposable {
   /** When it was started, by `performance.now()`. */
@@ -51,11 +52,7 @@ export class Contender implements AsyncDisposable {
 
   /** User and system time used so far, in milliseconds. */
   cpu(): number {
-    const fields = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ');
-    const TICK = 10; // sysconf(_SC_CLK_TCK) is 100 wherever Linux runs Node.
-    return (Number(fields[11]) + Number(fields[12])) * TICK;
+    return processorTime(this.#child.pid ?? Number.NaN);
   }
 
   async stop(): Promise<void> {

@@ -8,6 +8,9 @@ const VERSIONS = {
   ipvsadm: 'ipvsadm --version | head -n 1',
   keepalived: 'keepalived --version 2>&1 | head -n 1',
   dockerd: 'dockerd --version',
+  haproxy: 'haproxy -v | head -n 1',
+  nginx: 'nginx -v 2>&1',
+  iperf3: 'iperf3 --version | head -n 1',
 } as const;
 
 export type Program = keyof typeof VERSIONS;

@@ -22,10 +22,21 @@ const ROLES: readonly SyncRole[] = ['master', 'backup'];
 /** What the kernel fills in: start_sync_thread() in net/netfilter/ipvs/ip_vs_sync.c. */
 export const DAEMON_DEFAULTS = { group: '224.0.0.81', port: 8848, ttl: 1 } as const;
 
-/** The daemons that the tree wants on a balancer: by its own settings, else by those for all. */
-export function wantedDaemons(config: Config, balancer: string): WantedDaemons {
+export interface SyncPeer {
+  /** The balancer's name in the tree. */
+  readonly balancer: string;
+  /** Whether it balances over other destinations than the others, as in a host tier. */
+  readonly apart: boolean;
+}
+
+/**
+ * The daemons that the tree wants on a balancer: by its own settings, else by those for all. These are not for one
+ * whose destinations are not the others': connections of the same client to the same virtual address pass both tiers,
+ * and each would take the other's for its own.
+ */
+export function wantedDaemons(config: Config, { balancer, apart }: SyncPeer): WantedDaemons {
   const own = config.balancerSync?.get(balancer);
-  const settings = own ?? config.sync;
+  const settings = own ?? (apart ? undefined : config.sync);
   if (settings === undefined) return { daemons: [], problems: [] };
   const key = own === undefined ? syncKey() : syncKey(balancer);
   const roles = ROLES.filter((role) => settings.role === 'both' || settings.role === role);

@@ -80,7 +80,7 @@ async function run(
       state: await state.load(HAIRPIN_PORTS),
       log,
     }),
-    balancer: balancerName(options),
+    peer: { balancer: balancerName(options), apart: options.onlyHost !== undefined },
     withdrawWhenEmpty: options.withdrawWhenEmpty,
   });
 

@@ -1,6 +1,6 @@
 import type { Config, Problem } from '@clusterf/model';
 import { addressesToBind, type VirtualAddresses, type VirtualAddressesState } from './addresses/index.js';
-import { wantedDaemons } from './daemon-ops.js';
+import { type SyncPeer, wantedDaemons } from './daemon-ops.js';
 import type { Op } from './diff.js';
 import type { Masquerade, MasqueradeStatus } from './masquerade/index.js';
 import type { Desired } from './plan.js';
@@ -13,8 +13,8 @@ export interface SurroundingsParts {
   readonly syncDaemons: SyncDaemons;
   readonly sysctls: Sysctls;
   readonly masquerade: Masquerade;
-  /** This balancer's name in the tree. */
-  readonly balancer: string;
+  /** What this balancer is to those it may share connections with. */
+  readonly peer: SyncPeer;
   /** Bind only addresses with a destination that takes connections: `--withdraw-when-empty`. */
   readonly withdrawWhenEmpty: boolean;
 }
@@ -78,15 +78,15 @@ export class Surroundings {
 
   /** Brings the sync daemons to what the tree says. */
   async synchronise(config: Config, actual: Table): Promise<void> {
-    const { balancer, syncDaemons } = this.#parts;
-    const wanted = wantedDaemons(config, balancer);
+    const { peer, syncDaemons } = this.#parts;
+    const wanted = wantedDaemons(config, peer);
     const mixedFamilies = wanted.daemons.length > 0 && hasMixedFamilies(actual);
     await syncDaemons.reconcile(wanted, { mixedFamilies });
   }
 
   /** What would be done once the kernel holds what is desired, a line each. */
   async rehearse(config: Config, desired: Desired): Promise<readonly string[]> {
-    const { addresses, balancer, masquerade, syncDaemons, sysctls, withdrawWhenEmpty } = this.#parts;
+    const { addresses, masquerade, peer, syncDaemons, sysctls, withdrawWhenEmpty } = this.#parts;
     const wanted = addressesToBind(desired, { ours: () => true, removals: [], withdrawWhenEmpty });
     const { bind, unbind } = await addresses.preview(wanted);
     const mixedFamilies = hasMixedFamilies(desired);
@@ -95,7 +95,7 @@ export class Surroundings {
       ...(await masquerade.rehearse()),
       ...bind.map((address) => `bind virtual address: ${address}`),
       ...unbind.map((address) => `remove virtual address: ${address}`),
-      ...(await syncDaemons.rehearse(wantedDaemons(config, balancer), { mixedFamilies })),
+      ...(await syncDaemons.rehearse(wantedDaemons(config, peer), { mixedFamilies })),
     ];
   }
 

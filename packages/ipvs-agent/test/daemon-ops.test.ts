@@ -10,13 +10,14 @@ const config = (sync?: SyncSettings, own?: SyncSettings): Config => ({
   ...(own && { balancerSync: new Map([['lb1', own]]) }),
 });
 const settings: SyncSettings = { interface: 'eth0', syncId: 5, role: 'both' };
+const lb = (balancer: string, apart = false) => ({ balancer, apart });
 const master: SyncDaemon = { role: 'master', interface: 'eth0', syncId: 5 };
 const backup: SyncDaemon = { ...master, role: 'backup' };
 /** As the kernel reports what was asked for with nothing but interface and id. */
 const filled = { group: '224.0.0.81', port: 8848, ttl: 1, maxLength: 1472 };
 
 test('no settings want nothing', () => {
-  expect(wantedDaemons(config(), 'lb1')).toEqual({ daemons: [], problems: [] });
+  expect(wantedDaemons(config(), lb('lb1'))).toEqual({ daemons: [], problems: [] });
 });
 
 test.each([
@@ -24,17 +25,22 @@ test.each([
   ['master', [master]],
   ['backup', [backup]],
 ] as const)('the role %s', (role, daemons) => {
-  expect(wantedDaemons(config({ ...settings, role }), 'lb1')).toEqual({ key: 'sync', daemons, problems: [] });
+  expect(wantedDaemons(config({ ...settings, role }), lb('lb1'))).toEqual({ key: 'sync', daemons, problems: [] });
 });
 
 test('a balancer’s own settings replace the general ones whole', () => {
   const both = config({ ...settings, ttl: 7 }, { interface: 'eth1', syncId: 6, maxlen: 1400, role: 'master' });
-  expect(wantedDaemons(both, 'lb1')).toEqual({
+  expect(wantedDaemons(both, lb('lb1'))).toEqual({
     key: 'balancers/lb1/sync',
     daemons: [{ role: 'master', interface: 'eth1', syncId: 6, maxLength: 1400 }],
     problems: [],
   });
-  expect(wantedDaemons(both, 'lb2')).toMatchObject({ key: 'sync', daemons: [{ ttl: 7 }, { ttl: 7 }] });
+  expect(wantedDaemons(both, lb('lb2'))).toMatchObject({ key: 'sync', daemons: [{ ttl: 7 }, { ttl: 7 }] });
+});
+
+test('a balancer of a host tier takes no part in what the edge tier syncs, unless its own settings say so', () => {
+  expect(wantedDaemons(config(settings), lb('lb1', true))).toEqual({ daemons: [], problems: [] });
+  expect(wantedDaemons(config(settings, settings), lb('lb1', true))).toMatchObject({ daemons: [master, backup] });
 });
 
 test.each<[string, Partial<SyncSettings>, string | undefined]>([
@@ -58,14 +64,14 @@ test.each<[string, Partial<SyncSettings>, string | undefined]>([
     'maxlen is 65500: the kernel makes 65487 of it; expected 80 to 65487',
   ],
 ])('a length that %s is a problem or none, and starts all the same', (_, fields, message) => {
-  const wanted = wantedDaemons(config({ ...settings, ...fields }), 'lb1');
+  const wanted = wantedDaemons(config({ ...settings, ...fields }), lb('lb1'));
   expect(wanted.problems).toEqual([]);
   expect(wanted.daemons).not.toEqual([]);
   expect(lengthProblems(wanted)).toEqual(message === undefined ? [] : [{ source: 'kernel', key: 'sync', message }]);
 });
 
 test('a group that is not multicast is a problem, and stops nothing', () => {
-  const wanted = wantedDaemons(config({ ...settings, group: '10.0.0.1' }), 'lb1');
+  const wanted = wantedDaemons(config({ ...settings, group: '10.0.0.1' }), lb('lb1'));
   expect(wanted.problems).toEqual([
     {
       source: 'kernel',

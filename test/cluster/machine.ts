@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import type { AgentProcess } from '../fixtures/agent.js';
 import { addressOn, containerNetwork, type Pair } from './addresses.js';
 import { Bird, clusterFile } from './bird.js';
@@ -89,6 +89,10 @@ export class ClusterMachine {
     await this.place.killProcesses();
     await this.#containers?.destroy();
     await this.place.destroy();
+    // What its daemons kept, in the kernel's memory as /run is: a machine of this name begins anew.
+    const { directory } = this.#context;
+    for (const kept of ['state', 'bird'])
+      await rm(`${directory}/${this.place.name}.${kept}`, { recursive: true, force: true });
   }
 
   get #controlAddress(): string {

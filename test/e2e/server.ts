@@ -7,6 +7,7 @@
  *     GET /bytes/N     N bytes at full speed, `patternByte` at every offset
  *     GET /stream      the same, endless, about RATE bytes a second
  *     POST /           its name and how many bytes came, a line each; an error if one of them was not as above
+ *     GET / (Upgrade: echo)  its name in the header `Server`, then every byte back that is as above; ends at one that is not
  *     datagram client  its name and the client's address, a line each; any other datagram: its name
  *
  * Writes a line to standard output once it listens. On SIGTERM it serves on for GRACE_MS and exits, the way a good
@@ -15,6 +16,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { hostname } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { mismatch, pattern } from './pattern.js';
@@ -52,6 +54,24 @@ async function receive(request: IncomingMessage, response: ServerResponse): Prom
     bytes += piece.length;
   }
   response.end(`${NAME}\n${bytes}\n`);
+}
+
+server.on('upgrade', (_request, socket, head) => {
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\nServer: ${NAME}\r\n\r\n`);
+  echo(socket, head);
+});
+
+function echo(socket: Duplex, head: Buffer): void {
+  let offset = 0;
+  const give = (piece: Buffer) => {
+    if (mismatch(offset, piece) !== undefined) return void socket.destroy();
+    offset += piece.length;
+    socket.write(piece);
+  };
+  give(head);
+  socket.on('data', give);
+  socket.on('error', () => socket.destroy());
+  socket.on('end', () => socket.end());
 }
 
 /** A socket for both families shows IPv4 as part of IPv6. */

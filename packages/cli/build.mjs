@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { licences } from './build/licences.mjs';
-import { nativeNetlink, netlinkInUse, precompiledProtocol, withoutReflection } from './build/plugins.mjs';
+import { nativeNetlink, netlinkInUse, precompiledProtocol, withoutReflection, withoutSsh } from './build/plugins.mjs';
 import start from './start.js';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -37,11 +37,11 @@ async function build(bundle, packageName) {
     sourcemap: 'external',
     sourcesContent: false,
     metafile: true,
-    // Netlink's native code stays where it is; ssh2's is optional and not there.
-    external: ['netlink/package.json', 'cpu-features', '*.node'],
+    // Native code stays where it is.
+    external: ['netlink/package.json', '*.node'],
     define: { 'import.meta.url': 'importMetaUrl', 'process.env.NODE_ENV': '"production"' },
     banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
-    plugins: [precompiledProtocol, withoutReflection, nativeNetlink, netlinkInUse],
+    plugins: [precompiledProtocol, withoutReflection, nativeNetlink, netlinkInUse, withoutSsh],
     logLevel: 'warning',
   });
   const [map, code] = [outputFiles.find(isMap), outputFiles.find((file) => !isMap(file))];

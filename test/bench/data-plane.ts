@@ -5,56 +5,43 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { requireMachine } from '../lab/index.js';
-import { type Direction, measureBulk, measureRequests, type RequestKind, type Requests } from './data-plane/measure.js';
-import { reportOf } from './data-plane/report.js';
+import { bulkReport, requestsReport, tiersTable } from './data-plane/report.js';
+import { costOfBalancing } from './data-plane/results.js';
 import { startTestbed } from './data-plane/testbed.js';
-import { WAY_NAMES, WAYS, type WayName } from './data-plane/topology.js';
+import { type WayName, WAY_NAMES, wayOf } from './data-plane/topology.js';
+import { measureInTurns } from './data-plane/turns.js';
+import { processorTime } from './processor-time.js';
+
+/** What the second tier is compared with: the same without it, and what does the same alone. */
+const TIERS = [
+  ['twoTierDroute', 'droute'],
+  ['twoTierDroute', 'masq'],
+  ['twoTierTunnel', 'tunnel'],
+  ['twoTierTunnel', 'masq'],
+] as const satisfies readonly (readonly [WayName, WayName])[];
 
 const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, results: { type: 'string' } },
 });
-const RUNS = options.quick ? 1 : 5;
-/** For each measurement. */
-const SECONDS = options.quick ? 1 : 1.5;
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
+const say = (text: string) => void process.stderr.write(`${text}\n`);
 
 requireMachine();
 await using testbed = await startTestbed(say);
-say('all ways lead somewhere');
-const measured = new Map(
-  WAY_NAMES.map((way) => {
-    const requests: Record<RequestKind, Requests[]> = { kept: [], new: [] };
-    const bulk: Record<Direction, number[]> = { up: [], down: [] };
-    return [way, { title: WAYS[way].title, requests, bulk }] as const;
-  }),
+const client = {
+  run: testbed.client.run.bind(testbed.client),
+  load: testbed.load,
+  connections: 32,
+  seconds: options.quick ? 1 : 1.5,
+};
+const ways = WAY_NAMES.map((name) => {
+  const pid = testbed.processes[name];
+  const used = pid === undefined ? undefined : () => processorTime(pid);
+  return [name, { ...wayOf(name), used }] as const;
+});
+const results = await measureInTurns(client, ways, { runs: options.quick ? 1 : 5, directions: ['up', 'down'], say });
+const cost = (way: string, kind: 'kept' | 'new') =>
+  way === 'direct' ? undefined : costOfBalancing(results, way, kind);
+process.stdout.write(
+  `${requestsReport(results, cost, true)}\n\n${bulkReport(results)}\n\n### Two tiers\n\n${tiersTable(results, TIERS)}\n`,
 );
-
-type Recorded = NonNullable<ReturnType<typeof measured.get>>;
-
-/** They take turns with each measurement, so that what else the machine does falls on all alike. */
-async function inTurns(what: string, measure: (way: WayName, into: Recorded) => Promise<string>): Promise<void> {
-  const said: string[] = [];
-  for (const [way, into] of measured) said.push(`${way} ${await measure(way, into)}`);
-  say(`${what}: ${said.join(', ')}`);
-}
-
-for (let run = 1; run <= RUNS; run += 1) {
-  for (const kind of ['kept', 'new'] as const)
-    await inTurns(kind, async (way, { requests }) => {
-      const outcome = await measureRequests(testbed, way, kind, SECONDS);
-      requests[kind].push(outcome);
-      return outcome.perSecond.toFixed(0);
-    });
-  for (const direction of ['up', 'down'] as const)
-    await inTurns(direction, async (way, { bulk }) => {
-      const bits = await measureBulk(testbed, way, direction, SECONDS);
-      bulk[direction].push(bits);
-      return (bits / 1e9).toFixed(1);
-    });
-}
-process.stdout.write(`${reportOf(measured)}\n`);
-if (options.results !== undefined)
-  await writeFile(options.results, `${JSON.stringify(Object.fromEntries(measured))}\n`);
+if (options.results !== undefined) await writeFile(options.results, `${JSON.stringify(Object.fromEntries(results))}\n`);

@@ -22,6 +22,11 @@ export interface MachineOptions {
   readonly memory?: string;
   /** Default: what the host can do, see `availableKind`. */
   readonly kind?: MachineKind;
+  /**
+   * Interfaces of the host, in whose place the machine has vec0, vec1 …: it gets what arrives there. Only for a user-mode
+   * kernel, and as root; they may have no addresses of their own.
+   */
+  readonly interfaces?: readonly string[];
   /** Aborting stops the machine, and everything that waits for it throws. */
   readonly signal?: AbortSignal;
   readonly log?: (line: string) => void;
@@ -35,6 +40,8 @@ export interface MachineOptions {
 export interface Machine extends AsyncDisposable {
   readonly name: string;
   readonly kind: MachineKind;
+  /** Of the process on the host whose children it consists of, and their children. */
+  readonly keeperPid: number;
   /**
    * Runs a command as root; any number at once.
    * @throws CommandTimedOut, MachineFailed, or the reason of `options.signal`
@@ -64,7 +71,7 @@ const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
  * @throws MachineFailed, with the end of the kernel's console, when it does not come up
  */
 export async function startMachine(options: MachineOptions): Promise<Machine> {
-  const { name, kind = availableKind(), memory = '1024M', signal, log } = options;
+  const { name, kind = availableKind(), memory = '1024M', interfaces = [], signal, log } = options;
   if (!/^[a-z0-9][a-z0-9-]{0,40}$/.test(name)) {
     throw new Error(`machine name "${name}": expected up to 41 small letters, digits and hyphens`);
   }
@@ -75,7 +82,9 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   try {
     furnish(directory, { NAME: name, KIND: kind, PROJECT: projectRoot(), CACHE: cacheDirectory() ?? '' });
     const command =
-      kind === 'uml' ? umlCommand({ directory, memory, core: takeCore(directory) }) : nativeCommand(directory);
+      kind === 'uml'
+        ? umlCommand({ directory, memory, core: takeCore(directory), interfaces })
+        : nativeCommand(directory);
     const machine = new KeptMachine(name, kind, directory, command);
     signal?.addEventListener('abort', () => void machine.stop(), { once: true });
     try {
@@ -147,6 +156,10 @@ class KeptMachine implements Machine {
       // Not `exit`: the last words on the console come after it.
       this.#keeper.once('close', onEnd);
     });
+  }
+
+  get keeperPid(): number {
+    return this.#keeper.pid ?? Number.NaN;
   }
 
   /** @throws MachineFailed when the machine ends instead, or the signal's reason when that is aborted first */

@@ -11,10 +11,12 @@ export interface UmlSettings {
   readonly memory: string;
   /** The one core of the host that all its threads run on: hopping between cores doubles the cost of system calls. */
   readonly core: number;
+  /** See MachineOptions. */
+  readonly interfaces?: readonly string[];
 }
 
 /** The command that starts a user-mode kernel whose first process is boot.sh. Orders come in on descriptor 3. */
-export function umlCommand({ directory, memory, core }: UmlSettings): string[] {
+export function umlCommand({ directory, memory, core, interfaces = [] }: UmlSettings): string[] {
   const shim = hasWideRegisters() ? [`LD_PRELOAD=${buildShim(directory)}`] : [];
   return [
     'taskset',
@@ -39,6 +41,8 @@ export function umlCommand({ directory, memory, core }: UmlSettings): string[] {
     'quiet',
     `uml_dir=${directory}/`,
     'umid=kernel',
+    // Many packets a system call, and segments joined, both ways.
+    ...interfaces.map((name, index) => `vec${index}:transport=raw,ifname=${name},depth=128,gro=1`),
   ];
 }
 

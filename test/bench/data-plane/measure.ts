@@ -1,11 +1,6 @@
-/** One measurement of one way. */
+/** One measurement of one way from a client to servers. */
 import { z } from 'zod';
-import { processorTime } from '../processor-time.js';
-import type { Testbed } from './testbed.js';
-import { PORTS, wayOf, type WayName } from './topology.js';
-
-/** Requests under way at any time. */
-const CONNECTIONS = 32;
+import { PORTS } from './topology.js';
 
 /** Requests of some bytes each: `kept` on connections that stay, `new` each on one of its own. */
 export type RequestKind = 'kept' | 'new';
@@ -17,10 +12,22 @@ export interface Requests {
   /** Microseconds. */
   readonly p50: number;
   readonly p99: number;
-  /** Processor time of the whole machine for each request, in microseconds. */
+  /** Processor time of the whole kernel that the client is in, in microseconds a request. */
   readonly machine: number;
-  /** Of which the proxy's process, where there is one. */
+  /** Of what else was looked at, likewise. */
   readonly process?: number;
+}
+
+/** What a measurement is made with. */
+export interface Client {
+  /** Runs a command where the client is. @returns its standard output */
+  readonly run: (program: string, ...args: readonly string[]) => Promise<string>;
+  /** The program of load.c. */
+  readonly load: string;
+  /** Requests under way at any time. */
+  readonly connections: number;
+  /** Seconds of each measurement. */
+  readonly seconds: number;
 }
 
 /** What load.c prints. */
@@ -36,40 +43,40 @@ const Load = z.object({
 /** What iperf3 -J prints. */
 const Bulk = z.object({ end: z.object({ sum_received: z.object({ bits_per_second: z.number().positive() }) }) });
 
-/** @throws if any request failed: a rate of failures says nothing */
+/**
+ * @param used processor time so far of what is to be looked at beside, in milliseconds
+ * @throws if any request failed: a rate of failures says nothing
+ */
 export async function measureRequests(
-  testbed: Testbed,
-  way: WayName,
+  { run, load, connections, seconds }: Client,
+  targets: readonly string[],
   kind: RequestKind,
-  seconds: number,
+  used?: () => number,
 ): Promise<Requests> {
-  const pid = testbed.processes[way];
-  const before = pid === undefined ? undefined : processorTime(pid);
-  const words = [kind, CONNECTIONS, seconds, PORTS.requests].map(String);
-  const output = await testbed.client.run(testbed.load, ...words, ...wayOf(way).targets);
-  const used = pid === undefined || before === undefined ? undefined : processorTime(pid) - before;
-  const load = decode(Load, output, `${way}, ${kind}`);
+  const before = used?.() ?? 0;
+  const words = [kind, connections, seconds, PORTS.requests].map(String);
+  const output = await run(load, ...words, ...targets);
+  const time = (used?.() ?? 0) - before;
+  const { requests, busy, p50, p99, ...measured } = decode(Load, output, `${targets.join(' ')}, ${kind}`);
   return {
-    perSecond: load.requests / load.seconds,
-    p50: load.p50,
-    p99: load.p99,
-    machine: (load.busy / load.requests) * 1e6,
-    ...(used === undefined ? {} : { process: (used / load.requests) * 1e3 }),
+    perSecond: requests / measured.seconds,
+    p50,
+    p99,
+    machine: (busy / requests) * 1e6,
+    ...(used === undefined ? {} : { process: (time / requests) * 1e3 }),
   };
 }
 
 /** @returns bits a second */
 export async function measureBulk(
-  testbed: Testbed,
-  way: WayName,
+  { run, seconds }: Client,
+  [target = '']: readonly string[],
   direction: Direction,
-  seconds: number,
 ): Promise<number> {
-  const [target = ''] = wayOf(way).targets;
   const reverse = direction === 'down' ? ['--reverse'] : [];
   const words = ['--client', target, '--port', String(PORTS.bulk), '--time', String(seconds), '--json', ...reverse];
-  const output = await testbed.client.run('iperf3', ...words);
-  return decode(Bulk, output, `${way}, ${direction}`).end.sum_received.bits_per_second;
+  const output = await run('iperf3', ...words);
+  return decode(Bulk, output, `${target}, ${direction}`).end.sum_received.bits_per_second;
 }
 
 function decode<T>(schema: z.ZodType<T>, output: string, what: string): T {

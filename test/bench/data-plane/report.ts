@@ -1,69 +1,65 @@
 /** The results as docs/benchmarks.md has them. */
 import { markdownTable, milliseconds, times } from '../markdown.js';
 import type { RequestKind } from './measure.js';
-import { costOfBalancing, type Results, resultsOf, typical, type Typical } from './results.js';
-import { WAY_NAMES, type WayName } from './topology.js';
+import { type Results, resultsOf, typical, type Typical } from './results.js';
 
 /** Whom the ratios are to. */
-const REFERENCE = 'haproxy' satisfies WayName;
+const REFERENCE = 'haproxy';
 
-export function reportOf(results: Results): string {
+/** The processor time of the balancer for a request, in microseconds; none where there is no balancer. */
+export type Cost = (way: string, kind: RequestKind) => Typical | undefined;
+
+/** @param cost by the balancer, whatever it is; its process' own time is a column of its own where that is less */
+export function requestsReport(results: Results, cost: Cost, own: boolean): string {
   return [
-    `### Requests on connections that stay\n\n${requestsTable(results, 'kept', 'requests/s')}`,
-    `### New connections\n\n${requestsTable(results, 'new', 'connections/s')}`,
-    `### Throughput\n\n${bulkTable(results)}`,
-    `### Two tiers\n\n${tiersTable(results)}`,
+    `### Requests on connections that stay\n\n${requestsTable(results, 'kept', 'requests/s', cost, own)}`,
+    `### New connections\n\n${requestsTable(results, 'new', 'connections/s', cost, own)}`,
   ].join('\n\n');
 }
 
-function requestsTable(results: Results, kind: RequestKind, unit: string): string {
-  const rows = WAY_NAMES.map((way) => {
-    const { title, requests } = resultsOf(results, way);
+function requestsTable(results: Results, kind: RequestKind, unit: string, cost: Cost, own: boolean): string {
+  const rows = [...results].map(([way, { title, requests }]) => {
     const rate = rateOf(results, way, kind);
     const latency = (of: 'p50' | 'p99') => milliseconds(typical(requests[kind].map((run) => run[of])).median / 1000);
-    const own = requests[kind].flatMap(({ process }) => process ?? []);
+    const taken = cost(way, kind);
+    const process = requests[kind].flatMap((run) => run.process ?? []);
     return [
       title,
       withSpread(rate, (value) => value.toFixed(0)),
       times(rate.median, rateOf(results, REFERENCE, kind).median),
       latency('p50'),
       latency('p99'),
-      way === 'direct' ? '' : withSpread(costOfBalancing(results, way, kind), (value) => value.toFixed(0)),
-      own.length === 0 ? '' : typical(own).median.toFixed(0),
+      taken === undefined ? '' : withSpread(taken, (value) => value.toFixed(value < 10 ? 1 : 0)),
+      ...(own ? [process.length === 0 ? '' : typical(process).median.toFixed(0)] : []),
     ];
   });
   const headings = [
     'way',
     unit,
-    'HAProxy’s',
+    'of HAProxy’s',
     'p50',
     'p99',
-    'processor time of the balancer, µs a request',
-    'of its process',
+    'balancer, µs a request',
+    ...(own ? ['its process'] : []),
   ];
   return markdownTable(headings, rows);
 }
 
-function bulkTable(results: Results): string {
-  const rows = WAY_NAMES.map((way) => {
+export function bulkReport(results: Results): string {
+  const rows = [...results.values()].map(({ title, bulk }) => {
     const cells = (['up', 'down'] as const).flatMap((direction) => {
-      const rate = typical(resultsOf(results, way).bulk[direction]);
+      const rate = typical(bulk[direction]);
       const reference = typical(resultsOf(results, REFERENCE).bulk[direction]);
       return [withSpread(rate, (bits) => (bits / 1e9).toFixed(1)), times(rate.median, reference.median)];
     });
-    return [resultsOf(results, way).title, ...cells];
+    return [title, ...cells];
   });
-  return markdownTable(['way', 'Gbit/s to the server', 'HAProxy’s', 'Gbit/s to the client', 'HAProxy’s'], rows);
+  const headings = ['way', 'Gbit/s to the server', 'of HAProxy’s', 'Gbit/s to the client', 'of HAProxy’s'];
+  return `### Throughput\n\n${markdownTable(headings, rows)}`;
 }
 
-/** What the second tier costs, against the better of the single ones that it could be compared with. */
-function tiersTable(results: Results): string {
-  const pairs = [
-    ['twoTierDroute', 'droute'],
-    ['twoTierDroute', 'masq'],
-    ['twoTierTunnel', 'tunnel'],
-    ['twoTierTunnel', 'masq'],
-  ] as const satisfies readonly (readonly [WayName, WayName])[];
+/** What a second tier costs, against single ones. */
+export function tiersTable(results: Results, pairs: readonly (readonly [two: string, one: string])[]): string {
   const rows = pairs.map(([two, one]) => [
     resultsOf(results, two).title,
     resultsOf(results, one).title,
@@ -75,7 +71,7 @@ function tiersTable(results: Results): string {
   return markdownTable(['way', 'compared with', 'fewer requests/s', 'fewer connections/s'], rows);
 }
 
-function rateOf(results: Results, way: WayName, kind: RequestKind): Typical {
+function rateOf(results: Results, way: string, kind: RequestKind): Typical {
   return typical(resultsOf(results, way).requests[kind].map(({ perSecond }) => perSecond));
 }
 

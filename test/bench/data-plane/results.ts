@@ -1,7 +1,6 @@
 /** What was measured, of every way, and what follows from it. */
 import { median } from '../statistics.js';
 import type { Direction, RequestKind, Requests } from './measure.js';
-import type { WayName } from './topology.js';
 
 export interface WayResults {
   readonly title: string;
@@ -11,11 +10,11 @@ export interface WayResults {
   readonly bulk: Readonly<Record<Direction, readonly number[]>>;
 }
 
-/** docs/results/data-plane.json holds them as an object. */
-export type Results = ReadonlyMap<WayName, WayResults>;
+/** The files of docs/results hold them as objects. */
+export type Results<Name extends string = string> = ReadonlyMap<Name, WayResults>;
 
 /** @throws {RangeError} if that way was not measured */
-export function resultsOf(results: Results, way: WayName): WayResults {
+export function resultsOf(results: Results, way: string): WayResults {
   const found = results.get(way);
   if (found === undefined) throw new RangeError(`${way} was not measured`);
   return found;
@@ -37,7 +36,7 @@ export function typical(values: readonly number[]): Typical {
  * what else the machine did meanwhile falls on both. The kernel books what it does for packets to whatever process it
  * interrupts, so nothing less than the whole machine's time tells what a balancer in the kernel takes.
  */
-export function costOfBalancing(results: Results, way: WayName, kind: RequestKind): Typical {
+export function costOfBalancing(results: Results, way: string, kind: RequestKind): Typical {
   const direct = resultsOf(results, 'direct').requests[kind];
   return typical(
     resultsOf(results, way).requests[kind].map(({ machine }, run) => machine - (direct[run]?.machine ?? Number.NaN)),

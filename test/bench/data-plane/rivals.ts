@@ -1,21 +1,24 @@
 /** What the others are told: the same servers, and one processor to do it with. */
-import { addressOf, PORTS, virtualAddressOf } from './topology.js';
+import { PORTS } from './topology.js';
 
-const SERVERS = [addressOf('web1'), addressOf('web2')] as const;
-const KEPT_SERVERS = [addressOf('keepd1'), addressOf('keepd2')] as const;
+/** What one of them is to balance: both services of an address, over two servers. */
+export interface Balanced {
+  readonly virtual: string;
+  readonly servers: readonly [string, string];
+}
 
-/** The services of a way: its port, and the servers that have it. */
-function services<T>(servers: readonly [T, T]): readonly { readonly port: number; readonly servers: readonly T[] }[] {
+/** By port, the servers that it has: iperf3's has one, see treeOf. */
+function services({ servers }: Balanced): readonly { readonly port: number; readonly servers: readonly string[] }[] {
   return [
     { port: PORTS.requests, servers },
     { port: PORTS.bulk, servers: [servers[0]] },
   ];
 }
 
-export function haproxyConfiguration(): string {
-  const listeners = services(SERVERS).map(
+export function haproxyConfiguration(balanced: Balanced): string {
+  const listeners = services(balanced).map(
     ({ port, servers }) => `listen on-${port}
-  bind ${virtualAddressOf('haproxy')}:${port}
+  bind ${balanced.virtual}:${port}
   balance roundrobin
 ${servers.map((address, index) => `  server s${index} ${address}:${port}\n`).join('')}`,
   );
@@ -30,12 +33,13 @@ defaults
 ${listeners.join('')}`;
 }
 
-export function nginxConfiguration(directory: string): string {
-  const blocks = services(SERVERS).map(
+/** @param directory for its log */
+export function nginxConfiguration(balanced: Balanced, directory: string): string {
+  const blocks = services(balanced).map(
     ({ port, servers }) => `  upstream on-${port} {
 ${servers.map((address) => `    server ${address}:${port};\n`).join('')}  }
   server {
-    listen ${virtualAddressOf('nginx')}:${port} backlog=4096;
+    listen ${balanced.virtual}:${port} backlog=4096;
     proxy_pass on-${port};
   }
 `,
@@ -56,9 +60,9 @@ ${blocks.join('')}}
 }
 
 /** The scheduler is the one that our agent takes unless told otherwise. */
-export function keepalivedConfiguration(): string {
-  const blocks = services(KEPT_SERVERS).map(
-    ({ port, servers }) => `virtual_server ${virtualAddressOf('keepalived')} ${port} {
+export function keepalivedConfiguration(balanced: Balanced): string {
+  const blocks = services(balanced).map(
+    ({ port, servers }) => `virtual_server ${balanced.virtual} ${port} {
   lvs_sched wlc
   lvs_method NAT
   protocol TCP

@@ -9,8 +9,8 @@ import { ipBatch, Place } from '../../cluster/place.js';
 import { containerLines, insideContainerLines } from '../../cluster/wiring.js';
 import { addressIn } from '../../cluster/addresses.js';
 import { until } from '../../fixtures/until.js';
-import { projectRoot } from '../../lab/index.js';
-import { haproxyConfiguration, keepalivedConfiguration, nginxConfiguration } from './rivals.js';
+import { compile, startServers, untilServing } from './ends.js';
+import { type Balanced, haproxyConfiguration, keepalivedConfiguration, nginxConfiguration } from './rivals.js';
 import {
   addressOf,
   CLUSTER,
@@ -19,7 +19,7 @@ import {
   HOSTS,
   type MachineName,
   networkOf,
-  PORTS,
+  SERVERS,
   treeOf,
   virtualAddressOf,
   WAY_NAMES,
@@ -50,10 +50,9 @@ export async function startTestbed(say: (text: string) => void): Promise<Testbed
     undo.push(async () => await cluster[Symbol.asyncDispose]());
     const containers = await startContainers(cluster, directory);
     undo.push(async () => await removeContainers(containers));
-    const plain = (['web1', 'web2', 'masq1', 'masq2', 'keepd1', 'keepd2'] as const).map((name) => cluster.place(name));
+    const plain = SERVERS.map((name) => cluster.place(name));
     for (const server of [...plain, ...containers]) {
-      server.spawn([serve, String(PORTS.requests)], { log: 'serve' });
-      server.spawn(['iperf3', '--server', '--port', String(PORTS.bulk)], { log: 'iperf3' });
+      startServers(server, serve);
     }
     for (const server of [...plain, ...containers]) await untilServing(server);
     for (const name of ['web1', 'web2'] as const) await takeVirtual(cluster.place(name));
@@ -66,21 +65,6 @@ export async function startTestbed(say: (text: string) => void): Promise<Testbed
     await dispose().catch(() => undefined);
     throw error;
   }
-}
-
-/** Waits until both services are listened for. */
-async function untilServing(place: Place, address = ''): Promise<void> {
-  await until(`${place.name} serves`, async () => {
-    const listening = await place.run('ss', '-Hltn');
-    return Object.values(PORTS).every((port) => listening.includes(`${address}:${port} `));
-  });
-}
-
-async function compile(name: string, directory: string): Promise<string> {
-  const program = join(directory, name);
-  const source = join(projectRoot(), 'test', 'bench', 'data-plane', `${name}.c`);
-  await run('gcc', ['-O2', '-Wall', '-Werror', '-o', program, source]);
-  return program;
 }
 
 /** Network namespaces on the hosts' bridges. */
@@ -120,11 +104,16 @@ async function leadTheWay(cluster: Cluster): Promise<void> {
     return through === undefined ? [] : targets.map((target) => `route add ${target}/32 via ${addressOf(through)}`);
   });
   await cluster.place('router').ip(...routes);
+  await cluster.place('relay').run('sysctl', '-qw', 'net.ipv4.ip_forward=1');
   // Servers would be told of a shorter way back, past the balancer that sits on the same Ethernet.
-  for (const name of ['router', 'masq', 'keepd'])
+  for (const name of ['router', 'masq', 'keepd', 'relay'])
     await cluster
       .place(name)
       .run('sysctl', '-qw', 'net.ipv4.conf.all.send_redirects=0', 'net.ipv4.conf.fabric.send_redirects=0');
+}
+
+function balancedBy(way: WayName, [one, other]: readonly [MachineName, MachineName]): Balanced {
+  return { virtual: virtualAddressOf(way), servers: [addressOf(one), addressOf(other)] };
 }
 
 async function startRivals(cluster: Cluster, directory: string): Promise<Testbed['processes']> {
@@ -133,19 +122,29 @@ async function startRivals(cluster: Cluster, directory: string): Promise<Testbed
     await writeFile(path, text);
     return path;
   };
+  const proxied = (way: WayName) => balancedBy(way, ['web1', 'web2']);
   const [proxy, keepd] = [cluster.place('proxy'), cluster.place('keepd')];
   await proxy.ip(...(['haproxy', 'nginx'] as const).map((way) => `address add ${virtualAddressOf(way)}/32 dev lo`));
-  const haproxy = proxy.spawn(['haproxy', '-db', '-f', await write('haproxy.cfg', haproxyConfiguration())], {
-    log: 'haproxy',
-  });
-  const nginx = proxy.spawn(['nginx', '-c', await write('nginx.conf', nginxConfiguration(directory))], {
-    log: 'nginx',
-  });
+  const haproxy = proxy.spawn(
+    ['haproxy', '-db', '-f', await write('haproxy.cfg', haproxyConfiguration(proxied('haproxy')))],
+    {
+      log: 'haproxy',
+    },
+  );
+  const nginx = proxy.spawn(
+    ['nginx', '-c', await write('nginx.conf', nginxConfiguration(proxied('nginx'), directory))],
+    {
+      log: 'nginx',
+    },
+  );
   for (const way of ['haproxy', 'nginx'] as const) await untilServing(proxy, virtualAddressOf(way));
 
   await keepd.ip(`address add ${virtualAddressOf('keepalived')}/32 dev lo`);
   await keepd.run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv4.vs.conn_reuse_mode=3');
-  const configuration = await write('keepalived.conf', keepalivedConfiguration());
+  const configuration = await write(
+    'keepalived.conf',
+    keepalivedConfiguration(balancedBy('keepalived', ['keepd1', 'keepd2'])),
+  );
   const files = ['--pid', '--checkers_pid'].flatMap((option) => [option, join(directory, `keepalived${option}`)]);
   keepd.spawn(['keepalived', '--check', '--dont-fork', '--log-console', '--use-file', configuration, ...files], {
     log: 'keepalived',
@@ -176,7 +175,9 @@ async function untilBalanced(cluster: Cluster, machine: string, way: WayName, co
   let table: readonly string[] = [];
   await until(`${machine} has ${count} destinations for ${virtual}`, async () => {
     table = await cluster.machine(machine).table();
-    return table.filter((line) => line.startsWith(`-a -t ${virtual}:`)).length === count;
+    // Ours binds the address only when all is there.
+    const bound = (await cluster.place(machine).run('ip', '-4', '-o', 'address')).includes(` ${virtual}/32`);
+    return bound && table.filter((line) => line.startsWith(`-a -t ${virtual}:`)).length === count;
   }).catch((cause: unknown) => {
     throw new Error(`${machine} has only\n${table.join('\n')}`, { cause });
   });

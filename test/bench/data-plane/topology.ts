@@ -32,6 +32,8 @@ const MACHINES = {
   edge: { number: 12, networks: ['fabric', CONTROL], balancer: { kind: 'edge' } },
   proxy: plain(13),
   keepd: plain(14),
+  // No other's: IPVS would take its replies for those of connections that it knows, once ports are used again.
+  relay: plain(15),
   near: dockerHost(21, 'droute'),
   far: dockerHost(22, 'tunnel'),
   web1: plain(41),
@@ -41,9 +43,14 @@ const MACHINES = {
   masq2: plain(44, 'masq'),
   keepd1: plain(45, 'keepd'),
   keepd2: plain(46, 'keepd'),
+  relay1: plain(47, 'relay'),
+  relay2: plain(48, 'relay'),
 } as const satisfies Readonly<Record<string, MachineDescription>>;
 
 export type MachineName = keyof typeof MACHINES;
+
+/** The machines that serve, but for containers. */
+export const SERVERS = ['web1', 'web2', 'masq1', 'masq2', 'keepd1', 'keepd2', 'relay1', 'relay2'] as const;
 
 /** All on one Ethernet, so that each way from the client to a server differs only by what is in it. */
 export const CLUSTER: ClusterDescription = {
@@ -110,7 +117,11 @@ function containersOf(host: (typeof HOSTS)[number]): readonly { readonly address
 /** What everything is compared with, and what is compared. */
 export const WAYS = {
   direct: { title: 'direct: client, router, server', targets: WEB },
-  forwarded: { title: 'routed by one more machine, not balanced', targets: BEHIND_MASQ, through: 'masq' },
+  forwarded: {
+    title: 'routed by one more machine, not balanced',
+    targets: [addressOf('relay1'), addressOf('relay2')],
+    through: 'relay',
+  },
   masq: {
     title: 'IPVS masq',
     ...virtual(1),

@@ -28,6 +28,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   discovery: { programs: ['node', 'etcd', 'dockerd'], anyKernel: true, documented: true },
   'data-plane': { programs: ['keepalived', 'haproxy', 'nginx', 'iperf3'], documented: true, recorded: true },
   'data-plane-alone': { programs: [], documented: true, recorded: true, onHost: true },
+  'scale-out': { programs: [], documented: true, recorded: true, onHost: true },
 };
 const DEADLINE = 1_800_000;
 const DOCUMENT = join(projectRoot(), 'docs', 'benchmarks.md');

@@ -15,12 +15,25 @@ export function processorTime(pid: number): number {
 
 /** The same of all processes that descend from one and still run. */
 export function timeOfDescendants(ancestor: number): number {
-  const stats = new Map(readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? running(Number(name)) : [])));
+  const stats = allStats();
+  return descendants(stats, ancestor).reduce((sum, pid) => sum + (stats.get(pid)?.time ?? 0), 0);
+}
+
+/** Processes that descend from one. */
+export function descendantsOf(ancestor: number): readonly number[] {
+  return descendants(allStats(), ancestor);
+}
+
+function descendants(stats: ReadonlyMap<number, Stat>, ancestor: number): readonly number[] {
   const descends = (pid: number): boolean => {
     const parent = stats.get(pid)?.parent;
     return parent !== undefined && (parent === ancestor || descends(parent));
   };
-  return [...stats].reduce((sum, [pid, { time }]) => sum + (descends(pid) ? time : 0), 0);
+  return [...stats.keys()].filter(descends);
+}
+
+function allStats(): ReadonlyMap<number, Stat> {
+  return new Map(readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? running(Number(name)) : [])));
 }
 
 function running(pid: number): readonly (readonly [number, Stat])[] {

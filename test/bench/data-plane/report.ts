@@ -71,6 +71,19 @@ export function tiersTable(results: Results, pairs: readonly (readonly [two: str
   return markdownTable(['way', 'compared with', 'fewer requests/s', 'fewer connections/s'], rows);
 }
 
+/** How much several balancers do together; the first of the results is one alone. */
+export function scaleOutReport(results: Results): string {
+  const [one = ''] = results.keys();
+  const rows = [...results.keys()].map((way) => [
+    resultsOf(results, way).title,
+    ...(['kept', 'new'] as const).flatMap((kind) => {
+      const rate = rateOf(results, way, kind);
+      return [withSpread(rate, (value) => value.toFixed(0)), times(rate.median, rateOf(results, one, kind).median)];
+    }),
+  ]);
+  return markdownTable(['balancers', 'requests/s', 'of one’s', 'connections/s', 'of one’s'], rows);
+}
+
 function rateOf(results: Results, way: string, kind: RequestKind): Typical {
   return typical(resultsOf(results, way).requests[kind].map(({ perSecond }) => perSecond));
 }

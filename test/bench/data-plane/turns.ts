@@ -16,6 +16,8 @@ export interface Measured {
   readonly targets: readonly string[];
   /** See measureRequests. */
   readonly used?: (() => number) | undefined;
+  /** Makes it so, before each of its measurements. */
+  readonly prepare?: () => Promise<void>;
 }
 
 export interface Extent {
@@ -41,7 +43,10 @@ export async function measureInTurns<Name extends string>(
   );
   const inTurns = async (what: string, measure: (way: Measured, name: Name) => Promise<string>) => {
     const said: string[] = [];
-    for (const [name, way] of ways) said.push(`${name} ${await measure(way, name)}`);
+    for (const [name, way] of ways) {
+      await way.prepare?.();
+      said.push(`${name} ${await measure(way, name)}`);
+    }
     say(`${what}: ${said.join(', ')}`);
   };
   for (let run = 1; run <= runs; run += 1) {

@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { until } from '../../fixtures/until.js';
+
+const ROOT = '/sys/fs/cgroup';
+/** Microseconds. Short, so that those who wait for a capped one wait as for a slow one, not as for one that stands still. */
+const PERIOD = 10_000;
+
+/**
+ * Gives processes, and what they start, so much of one processor at most, by a control group on the host.
+ *
+ * @param share above 0.1, since the kernel takes nothing below a millisecond
+ * @returns what takes the group away, once the processes have ended
+ */
+export async function cap(name: string, pids: readonly number[], share: number): Promise<() => Promise<void>> {
+  const quota = Math.round(PERIOD * share);
+  const unified = existsSync(join(ROOT, 'cgroup.controllers'));
+  const group = unified ? join(ROOT, name) : join(ROOT, 'cpu', name);
+  await mkdir(group);
+  if (unified) {
+    await writeFile(join(ROOT, 'cgroup.subtree_control'), '+cpu');
+    await writeFile(join(group, 'cpu.max'), `${quota} ${PERIOD}`);
+  } else {
+    await writeFile(join(group, 'cpu.cfs_period_us'), String(PERIOD));
+    await writeFile(join(group, 'cpu.cfs_quota_us'), String(quota));
+  }
+  for (const pid of pids) await writeFile(join(group, 'cgroup.procs'), String(pid));
+  return async () => {
+    await until(`${group} is empty`, async () => {
+      await rmdir(group);
+      return true;
+    });
+  };
+}

@@ -21,8 +21,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop
 
 await using several = await startSeveral(Math.max(...COUNTS), SHARE, stop.signal);
 const { run, load, use } = several;
-// Many, so that they fall on the balancers evenly.
-const client = { run, load, connections: 256, seconds: options.quick ? 1 : 3 };
+const client = { run, load, connections: 64, seconds: options.quick ? 1 : 3 };
 const ways = COUNTS.map(
   (count) => [String(count), { title: String(count), targets: [VIRTUAL], prepare: () => use(count) }] as const,
 );

@@ -1,7 +1,8 @@
 /*
  * load kept|new CONNECTIONS SECONDS PORT ADDRESS...: the client of the data plane's bench. Keeps so many requests under
- * way, spread over the addresses: on connections that stay, or each on a new one. Prints one line of JSON: requests
- * answered, errors, seconds, what the machine's processors were busy for meanwhile, and latencies in microseconds.
+ * way, spread over the addresses: on connections that stay, from when all of them have been answered once, or each on a
+ * new one. Prints one line of JSON: requests answered, errors, seconds, what the machine's processors were busy for
+ * meanwhile, and latencies in microseconds.
  */
 #define _GNU_SOURCE
 #include "ends.h"
@@ -15,11 +16,13 @@
 #include <unistd.h>
 
 enum { SLOTS = 1024, TARGETS = 16 };
+/* Seconds. */
+enum { PATIENCE = 5 };
 /* Latencies are counted by 2 us up to 2 s; the last counter is for all beyond. */
 enum { STEP = 2, STEPS = 1000000 };
 
 struct slot {
-  int fd, sent;
+  int fd, sent, answered;
   double since;
   struct sockaddr_in target;
 };
@@ -28,7 +31,8 @@ static struct slot slots[SLOTS];
 static unsigned latencies[STEPS + 1];
 static unsigned long requests, errors;
 static char request[REQUEST];
-static int poll, renew;
+/* `waiting`: connections that have not had their first answer. */
+static int poll, renew, waiting;
 /* Read once for each batch of events: asking the time is a system call here, too. */
 static double now;
 
@@ -80,6 +84,7 @@ static void hear(struct slot *slot) {
   unsigned step = (now - slot->since) * 1e6 / STEP;
   latencies[step < STEPS ? step : STEPS]++;
   if (renew) { again(slot); return; }
+  if (!slot->answered) { slot->answered = 1; waiting--; }
   slot->since = now;
   ask(slot);
 }
@@ -106,7 +111,10 @@ int main(int argc, char **argv) {
     if (inet_pton(AF_INET, argv[5 + i % (argc - 5)], &slots[i].target.sin_addr) != 1) fail("ADDRESS");
     begin(&slots[i]);
   }
-  while (now - began < lasts) {
+  waiting = renew ? 0 : connections;
+  while (waiting > 0 || now - began < lasts) {
+    if (now - began > lasts + PATIENCE) fail("not all connections are answered");
+    int starting = waiting > 0;
     struct epoll_event events[BATCH];
     int ready = epoll_wait(poll, events, BATCH, 100);
     now = clock_seconds();
@@ -114,6 +122,13 @@ int main(int argc, char **argv) {
       struct slot *slot = events[i].data.ptr;
       if (!slot->sent) ask(slot);
       else if (events[i].events & ~EPOLLOUT) hear(slot);
+    }
+    /* Connections that stay are measured once all of them do. */
+    if (starting && waiting == 0) {
+      began = now;
+      busy = busy_seconds();
+      requests = 0;
+      memset(latencies, 0, sizeof latencies);
     }
   }
   printf("{\"requests\":%lu,\"errors\":%lu,\"seconds\":%.6f,\"busy\":%.2f,\"p50\":%u,\"p99\":%u}\n", requests, errors,

@@ -15,6 +15,11 @@ export const PLACES = ['client', 'behind', 'straight'] as const satisfies readon
 const PAST = 4;
 const CLIENT_NUMBER = 51;
 const SERVER_NUMBERS = [41, 42] as const;
+/**
+ * The same servers by addresses that nobody balances: IPVS takes what comes from one of its destinations to a client's port
+ * for the answer of a connection that it still remembers.
+ */
+const UNBALANCED_NUMBERS = [43, 44] as const;
 
 export function balancerAddress(place: PlaceName): string {
   return addressIn(NETWORKS[place], 1).ipv4;
@@ -36,7 +41,10 @@ export const BEHIND = serversAt('behind');
 
 /** What is measured. */
 export const ALONE = {
-  forwarded: { title: 'routed, not balanced', targets: BEHIND },
+  forwarded: {
+    title: 'routed, not balanced',
+    targets: UNBALANCED_NUMBERS.map((number) => addressIn(NETWORKS.behind, number).ipv4),
+  },
   masq: { title: 'IPVS masq', targets: [MASQ], published: published('masq', BEHIND) },
   droute: { title: 'IPVS droute', targets: [DROUTE], published: published('droute', serversAt('straight')) },
   haproxy: { title: 'HAProxy, TCP mode', targets: [HAPROXY] },
@@ -62,7 +70,7 @@ export function wireLines(): readonly string[] {
 
 /** In the place's. */
 export function insideLines(place: PlaceName): readonly string[] {
-  const numbers = place === 'client' ? [CLIENT_NUMBER] : SERVER_NUMBERS;
+  const numbers = place === 'client' ? [CLIENT_NUMBER] : [...SERVER_NUMBERS, ...UNBALANCED_NUMBERS];
   return [
     'link set lo up',
     'link set balancer up',

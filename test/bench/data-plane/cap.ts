@@ -7,13 +7,19 @@ const ROOT = '/sys/fs/cgroup';
 /** Microseconds. Short, so that those who wait for a capped one wait as for a slow one, not as for one that stands still. */
 const PERIOD = 10_000;
 
+export interface Cap {
+  /** Lets the processes have what they need again, as they do to end in time. */
+  readonly lift: () => Promise<void>;
+  /** Takes the group away; waits for its processes to have ended. */
+  readonly remove: () => Promise<void>;
+}
+
 /**
  * Gives processes, and what they start, so much of one processor at most, by a control group on the host.
  *
- * @param share above 0.1, since the kernel takes nothing below a millisecond
- * @returns what takes the group away, once the processes have ended
+ * @param share 0.1 or more, since the kernel takes nothing below a millisecond
  */
-export async function cap(name: string, pids: readonly number[], share: number): Promise<() => Promise<void>> {
+export async function cap(name: string, pids: readonly number[], share: number): Promise<Cap> {
   const quota = Math.round(PERIOD * share);
   const unified = existsSync(join(ROOT, 'cgroup.controllers'));
   const group = unified ? join(ROOT, name) : join(ROOT, 'cpu', name);
@@ -26,10 +32,15 @@ export async function cap(name: string, pids: readonly number[], share: number):
     await writeFile(join(group, 'cpu.cfs_quota_us'), String(quota));
   }
   for (const pid of pids) await writeFile(join(group, 'cgroup.procs'), String(pid));
-  return async () => {
-    await until(`${group} is empty`, async () => {
-      await rmdir(group);
-      return true;
-    });
+  return {
+    async lift() {
+      await writeFile(join(group, unified ? 'cpu.max' : 'cpu.cfs_quota_us'), unified ? 'max' : '-1');
+    },
+    async remove() {
+      await until(`${group} is empty`, async () => {
+        await rmdir(group);
+        return true;
+      });
+    },
   };
 }

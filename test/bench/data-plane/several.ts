@@ -67,7 +67,7 @@ export async function startSeveral(count: number, share: number, signal: AbortSi
 
   const numbers = Array.from({ length: count }, (_, index) => FIRST_BALANCER + index);
   const machines = await Promise.all(numbers.map(async (number) => await startBalancer(number, store.source, signal)));
-  const uncap = await Promise.all(
+  const caps = await Promise.all(
     machines.map(
       async ({ name, keeperPid }) => await cap(`clusterf-${keeperPid}-${name}`, descendantsOf(keeperPid), share),
     ),
@@ -80,8 +80,9 @@ export async function startSeveral(count: number, share: number, signal: AbortSi
       await client.ip(`route replace ${VIRTUAL}/32 ${hops.join(' ')}`);
     },
     async [Symbol.asyncDispose]() {
+      await Promise.all(caps.map(async ({ lift }) => await lift()));
       await Promise.all(machines.map(async (machine) => await machine.stop()));
-      await Promise.all(uncap.map(async (undo) => await undo()));
+      await Promise.all(caps.map(async ({ remove }) => await remove()));
       for (const made of [client, etcd, ...servers]) await made.killProcesses();
       await rm(directory, { recursive: true });
     },

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Backoff, type BackoffOptions, DEFAULT_BACKOFF } from './backoff.js';
 import type { Clock } from './clock.js';
@@ -62,8 +63,8 @@ const INDEX = Object.entries(PATHS).map(([path, words]) => `${path.padEnd(10)}${
  *
  * INVARIANTS
  * - Whatever happens here, the agent goes on: a port that is taken is a problem, and tried again with backoff.
- * - No client holds anything up: their number and each one's time are bounded, of metrics only a piece is in memory,
- *   and whoever is still connected when the endpoint is closed is cut off.
+ * - No client holds anything up: their number and each one's time are bounded, one question a connection is answered
+ *   at a time, of metrics only a piece is in memory, and whoever is still connected when the endpoint is closed is cut off.
  */
 export class HttpEndpoint implements AsyncDisposable {
   readonly #options: HttpOptions;
@@ -115,7 +116,15 @@ export class HttpEndpoint implements AsyncDisposable {
       maxHeaderSize: headers,
     });
     server.maxConnections = connections;
-    server.on('request', (incoming, response) => void this.#answer(incoming, response));
+    const busy = new WeakSet<Socket>();
+    server.on('request', (incoming, response) => {
+      const { socket } = incoming;
+      // Scrapers do not pipeline; of one that does, all answers would be made at once, thousands if it likes.
+      if (busy.has(socket)) return socket.destroy();
+      busy.add(socket);
+      response.on('close', () => busy.delete(socket));
+      return this.#answer(incoming, response);
+    });
     server.on('listening', () => {
       this.#tell(undefined);
       const { port = listen.port } = this.address ?? {};

@@ -293,6 +293,33 @@ describe('clients that do not behave', () => {
     await isServed(serves);
   });
 
+  test('one that asks a hundred times without waiting for an answer is cut off, and little was made for it', async () => {
+    let asked = 0;
+    const metrics = async () => {
+      asked += 1;
+      return endless().metrics();
+    };
+    const serves = new Serving({ metrics }, { connections: 1 });
+    await rest(await serves.send(GET_METRICS.repeat(100)));
+    expect(asked).toBeLessThan(2);
+    await isServed(serves);
+  });
+
+  test('one that asks again when it has its answer is served on the same connection', async () => {
+    const serves = new Serving();
+    const socket = await serves.send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+    let text = '';
+    socket.setEncoding('utf8').on('data', (more: string) => {
+      text += more;
+    });
+    socket.resume();
+    for (const answers of [1, 2, 3]) {
+      await until(`answer ${answers}`, () => text.split('ok\n').length > answers);
+      socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+    }
+    await until('the last answer', () => text.split('ok\n').length > 4);
+  });
+
   test('headers without end are refused', async () => {
     const serves = new Serving();
     const socket = await serves.send(`GET / HTTP/1.1\r\nHost: x\r\nCookie: ${'x'.repeat(20_000)}\r\n\r\n`);

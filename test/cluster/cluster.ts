@@ -65,6 +65,11 @@ export class Cluster implements AsyncDisposable {
     return found(this.#places, name, 'place');
   }
 
+  /** Whether there is such a place now. */
+  has(name: string): boolean {
+    return this.#places.has(name);
+  }
+
   machine(name: string): ClusterMachine {
     return found(this.#machines, name, 'machine');
   }
@@ -136,7 +141,7 @@ export class Cluster implements AsyncDisposable {
         );
         const counts = services.map((line) => {
           const id = line.split(' ').slice(1, 3).join(' ');
-          return table.filter((other) => other.startsWith(`-a ${id} `) && !other.endsWith(' -w 0')).length;
+          return table.filter((other) => other.startsWith(`-a ${id} `) && !weighs(other, 0)).length;
         });
         return counts.length > 0 && counts.every((count) => count === destinations);
       },
@@ -193,6 +198,11 @@ export class Cluster implements AsyncDisposable {
     this.#options.report(name);
     return machine;
   }
+}
+
+/** Whether a line of `ipvsadm -Sn` is a destination of this weight; a tunnel's type may follow. */
+export function weighs(line: string, weight: number): boolean {
+  return line.startsWith('-a ') && `${line} `.includes(` -w ${weight} `);
 }
 
 function found<T>(map: ReadonlyMap<string, T>, name: string, what: string): T {

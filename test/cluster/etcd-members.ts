@@ -40,6 +40,10 @@ export class EtcdMember {
     ].flat();
   }
 
+  get isRunning(): boolean {
+    return this.#child !== undefined;
+  }
+
   /** On its data, after `stop`. */
   start(): void {
     this.#child = this.place.spawn(['etcd', ...this.#flags], { log: 'etcd' });

@@ -106,7 +106,8 @@ export function insideContainerLines(network: number, address: Pair): Lines {
 
 function bridgeLines(host: PlaceDescription): Lines {
   return [
-    `link add ${CONTAINER_BRIDGE} type bridge forward_delay 0 mcast_snooping 0`,
+    // An address of its own, as Docker gives its bridges: else it is the smallest of its ports', and changes with them.
+    `link add ${CONTAINER_BRIDGE} address 02:42:00:00:00:01 type bridge forward_delay 0 mcast_snooping 0`,
     ...addressLines(CONTAINER_BRIDGE, addressIn(containerNetwork(host), 1)),
     `link set ${CONTAINER_BRIDGE} up`,
   ];

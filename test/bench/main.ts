@@ -27,6 +27,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   kernel: { programs: ['node', 'etcd', 'ipvsadm', 'keepalived'], documented: true },
   discovery: { programs: ['node', 'etcd', 'dockerd'], anyKernel: true, documented: true },
   'data-plane': { programs: ['keepalived', 'haproxy', 'nginx', 'iperf3'], documented: true, recorded: true },
+  'control-plane': { programs: ['node', 'etcd', 'dockerd', 'keepalived'], documented: true, recorded: true },
   'data-plane-alone': { programs: [], documented: true, recorded: true, onHost: true },
   'scale-out': { programs: [], documented: true, recorded: true, onHost: true },
 };

@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- PART...] [--quick]`: measures in machines of the lab, says on what, and writes what comes out of
- * all but `start` to docs/benchmarks.md. `--quick` is for trying it: fewer runs, and nothing is written.
+ * all but `start` to docs/benchmarks.md and docs/failover.md. `--quick` is for trying it: fewer runs, and nothing is written.
  */
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,8 @@ interface Part {
   readonly anyKernel?: boolean;
   /** Whether what comes out is kept. */
   readonly documented?: boolean;
+  /** Where, of docs/; default benchmarks.md. */
+  readonly document?: string;
   /** Whether it leaves all that was measured as JSON, which figures are drawn from. */
   readonly recorded?: boolean;
   /** Starts machines of its own, of user-mode kernels, from namespaces of its own on the host; as root. */
@@ -24,6 +26,7 @@ interface Part {
 
 const PARTS: Readonly<Record<string, Part>> = {
   start: { programs: ['node', 'etcd', 'dockerd'] },
+  failover: { programs: ['node', 'etcd'], documented: true, document: 'failover.md', recorded: true },
   kernel: { programs: ['node', 'etcd', 'ipvsadm', 'keepalived'], documented: true },
   discovery: { programs: ['node', 'etcd', 'dockerd'], anyKernel: true, documented: true },
   'data-plane': { programs: ['keepalived', 'haproxy', 'nginx', 'iperf3'], documented: true, recorded: true },
@@ -32,8 +35,8 @@ const PARTS: Readonly<Record<string, Part>> = {
   'scale-out': { programs: [], documented: true, recorded: true, onHost: true },
 };
 const DEADLINE = 1_800_000;
-const DOCUMENT = join(projectRoot(), 'docs', 'benchmarks.md');
-const RESULTS = join(projectRoot(), 'docs', 'results');
+const DOCUMENTS = join(projectRoot(), 'docs');
+const RESULTS = join(DOCUMENTS, 'results');
 const words = process.argv.slice(2);
 const wanted = words.some((word) => word in PARTS) ? words : Object.keys(PARTS);
 const rest = words.filter((word) => !(word in PARTS));
@@ -56,7 +59,7 @@ for (const [name, part] of Object.entries(PARTS)) {
     if (part.recorded === true) await cp(record, join(RESULTS, `${name}.json`));
     const command = `npm run bench -- ${name}`;
     if (part.documented === true)
-      await writeSection(DOCUMENT, name, `${description}\n\nMeasured by \`${command}\`.\n\n${report.trim()}`);
+      await writeSection(join(DOCUMENTS, part.document ?? 'benchmarks.md'), name, `${description}\n\nMeasured by \`${command}\`.\n\n${report.trim()}`);
   }
   await rm(scratch, { recursive: true });
 }

@@ -59,7 +59,11 @@ for (const [name, part] of Object.entries(PARTS)) {
     if (part.recorded === true) await cp(record, join(RESULTS, `${name}.json`));
     const command = `npm run bench -- ${name}`;
     if (part.documented === true)
-      await writeSection(join(DOCUMENTS, part.document ?? 'benchmarks.md'), name, `${description}\n\nMeasured by \`${command}\`.\n\n${report.trim()}`);
+      await writeSection(
+        join(DOCUMENTS, part.document ?? 'benchmarks.md'),
+        name,
+        `${description}\n\nMeasured by \`${command}\`.\n\n${report.trim()}`,
+      );
   }
   await rm(scratch, { recursive: true });
 }

@@ -29,7 +29,7 @@ function requestsTable(results: Results, kind: RequestKind, unit: string, cost: 
       times(rate.median, rateOf(results, REFERENCE, kind).median),
       latency('p50'),
       latency('p99'),
-      taken === undefined ? '' : withSpread(taken, (value) => value.toFixed(value < 10 ? 1 : 0)),
+      taken === undefined ? '' : withSpread(taken, (value) => value.toFixed(Math.abs(value) < 10 ? 1 : 0)),
       ...(own ? [process.length === 0 ? '' : typical(process).median.toFixed(0)] : []),
     ];
   });

@@ -120,10 +120,13 @@ export class HttpEndpoint implements AsyncDisposable {
     server.on('request', (incoming, response) => {
       const { socket } = incoming;
       // Scrapers do not pipeline; of one that does, all answers would be made at once, thousands if it likes.
-      if (busy.has(socket)) return socket.destroy();
+      if (busy.has(socket)) {
+        socket.destroy();
+        return;
+      }
       busy.add(socket);
       response.on('close', () => busy.delete(socket));
-      return this.#answer(incoming, response);
+      void this.#answer(incoming, response);
     });
     server.on('listening', () => {
       this.#tell(undefined);

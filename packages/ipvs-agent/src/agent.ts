@@ -78,6 +78,7 @@ export type AgentSurroundings = Pick<Surroundings, keyof Surroundings>;
 
 /** Against somebody who changes the same virtual service as fast as we read it. */
 const MAX_ROUNDS = 3;
+const FLUSH_LATER = 'not flushed: the tree publishes nothing, and that may be a mistake; flushed once it does';
 /** Seconds, beyond which somebody should look. */
 const LONGEST_PASS = 60;
 
@@ -218,6 +219,9 @@ export class IpvsAgent {
   async #begin(actual: MutableTable): Promise<void> {
     if (this.#begun) return;
     const { kernel, ownership, log } = this.#parts;
+    // A tree that publishes nothing is more likely a typo in the prefix than the wish to have nothing at all.
+    if (this.#options.flush && !this.#published)
+      return this.#report.once('flush', 'later', () => log.warn(FLUSH_LATER));
     if (this.#options.flush) {
       log.warn('flushing the kernel table', { virtualServices: [...actual.keys()] });
       await kernel.flush();

@@ -17,6 +17,16 @@ export const OP_TITLES: Readonly<Record<OpKind, string>> = {
   delService: 'removed service',
 };
 
+/** What it is called where it is not done yet. */
+const TODO_TITLES: Readonly<Record<OpKind, string>> = {
+  newService: 'new service',
+  setService: 'change service',
+  newDestination: 'new destination',
+  setDestination: 'change destination',
+  delDestination: 'remove destination',
+  delService: 'remove service',
+};
+
 /** The table as `ipvsadm -Ln` lays it out, with the names that the tree has for things. */
 export function printTable(table: Table, names: Desired): string {
   const lines = ['Prot LocalAddress:Port Scheduler Flags', '  -> RemoteAddress:Port           Forward Weight Backends'];
@@ -37,12 +47,12 @@ function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown])
   return a < b ? -1 : 1;
 }
 
-/** An operation in one line, as `--noop` prints it. */
+/** An operation that is not done yet in one line, as `--noop` prints it. */
 export function printOp(op: Op): string {
   const names = [op.serviceName, ...(op.backends ?? [])].filter((name) => name !== undefined);
   const words = Object.entries(settings(op)).map(([name, value]) => ` ${name}=${String(value)}`);
   const target = 'destination' in op ? `${op.key} -> ${destinationKey(op.destination)}` : op.key;
-  return `${OP_TITLES[op.command]}: ${target}${words.join('')}${names.length > 0 ? `  # ${names.join(' ')}` : ''}`;
+  return `${TODO_TITLES[op.command]}: ${target}${words.join('')}${names.length > 0 ? `  # ${names.join(' ')}` : ''}`;
 }
 
 const UNTIL: Readonly<Record<HeldStatus['reason'], string>> = {

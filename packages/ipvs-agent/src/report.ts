@@ -80,10 +80,11 @@ export class Report {
   }
 
   /** The first pass of this run is done. */
-  ready({ virtualServices, destinations }: Pick<AgentStatus, 'virtualServices' | 'destinations'>): void {
+  ready({ virtualServices, destinations, held }: Pick<AgentStatus, 'virtualServices' | 'destinations' | 'held'>): void {
     const done = this.#operations === 0 ? 'nothing to do' : `operations done: ${this.#operations}`;
     const did = this.#refused === 0 ? done : `${done}, refused: ${this.#refused}`;
-    this.#log.info(`ready: ${virtualServices} virtual services, ${destinations} destinations, ${did}`);
+    const waiting = held.map((each) => `, held back (${each.reason}): ${each.destinations} destinations`).join('');
+    this.#log.info(`ready: ${virtualServices} virtual services, ${destinations} destinations, ${did}${waiting}`);
   }
 
   /**

@@ -305,8 +305,8 @@ describe('options', () => {
     await agent.done;
     expect(agent.printed).toEqual([
       [
-        'held back until every entry can be read: removed destination: tcp 10.0.0.1:80 -> 172.17.0.2:8080  # web a',
-        'held back until every entry can be read: removed destination: tcp 10.0.0.1:80 -> 172.17.0.3:8080  # web b',
+        'held back until every entry can be read: remove destination: tcp 10.0.0.1:80 -> 172.17.0.2:8080  # web a',
+        'held back until every entry can be read: remove destination: tcp 10.0.0.1:80 -> 172.17.0.3:8080  # web b',
         "cannot write state: ENOTDIR: not a directory, access '/dev/null/state'",
         '',
       ].join('\n'),
@@ -324,7 +324,7 @@ describe('options', () => {
     source.snapshot({ 'services/other/frontend': { ipv4: '10.0.0.2', tcp: 80 } });
     await agent.done;
     expect(agent.printed).toEqual([
-      'new service: tcp 10.0.0.2:80 scheduler=wlc  # other\nheld back by the brake: removed service: tcp 10.0.0.1:80  # web\n',
+      'new service: tcp 10.0.0.2:80 scheduler=wlc  # other\nheld back by the brake: remove service: tcp 10.0.0.1:80  # web\n',
     ]);
   });
 
@@ -373,6 +373,19 @@ describe('options', () => {
     expect(kernel.table.size).toBe(1);
     source.snapshot(TREE);
     await until('the first pass', () => destinations(kernel).length === 2);
+    expect([...kernel.table.keys()]).toEqual([WEB_KEY]);
+  });
+
+  test('--flush waits for a tree that publishes something: an empty one is more likely a typo in the prefix', async () => {
+    const source = new ScriptedSource();
+    const kernel = new MemoryKernel();
+    kernel.table.set('tcp 10.9.9.9:443', existing('10.9.9.9', 443));
+    const agent = await RunningAgent.start([source], kernel, { flush: true });
+    source.snapshot({});
+    await until('it to be said', () => agent.log.said('not flushed') > 0);
+    expect(kernel.table.size).toBe(1);
+    source.change({ ...TREE });
+    await until('the tree to be there', () => destinations(kernel).length === 2);
     expect([...kernel.table.keys()]).toEqual([WEB_KEY]);
   });
 

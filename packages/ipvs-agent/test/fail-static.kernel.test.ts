@@ -152,7 +152,7 @@ describe('etcd', () => {
 
     await tree.clear();
     const braked = await agent.waitFor(BRAKE);
-    expect(braked).toMatchObject({ level: 'warn', destinations: 5, ops: [`removed service: ${WEB_KEY}  # web`] });
+    expect(braked).toMatchObject({ level: 'warn', destinations: 5, ops: [`remove service: ${WEB_KEY}  # web`] });
     expect(braked).toMatchObject({ letGoInSeconds: 2 });
     expect(await table()).toEqual(lines('abcde').toSorted());
     const gone = await agent.waitFor('removed service');
@@ -206,7 +206,7 @@ describe('etcd', () => {
     await using agent = site.start(...typo.source(), ...WITHOUT_BRAKE);
     await untilReady(agent);
     const held = await agent.waitFor('removals held back until the tree publishes something');
-    expect(held).toMatchObject({ level: 'warn', destinations: 5, ops: [`removed service: ${WEB_KEY}`] });
+    expect(held).toMatchObject({ level: 'warn', destinations: 5, ops: [`remove service: ${WEB_KEY}`] });
     expect(agent.logged('source read')).toMatchObject([{ source: `etcd+http://${etcd.host}/clustref`, entries: 0 }]);
     expect(await table()).toEqual(lines('abcde').toSorted());
     expect(operations(agent)).toEqual([]);

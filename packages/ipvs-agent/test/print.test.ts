@@ -16,9 +16,9 @@ describe('an operation in one line', () => {
 
   test('names the service that is removed, where its name is known', () => {
     expect(printOp({ command: 'delService', key, serviceName: 'web', service: id })).toBe(
-      'removed service: tcp 10.0.0.1:80  # web',
+      'remove service: tcp 10.0.0.1:80  # web',
     );
-    expect(printOp({ command: 'delService', key, service: id })).toBe('removed service: tcp 10.0.0.1:80');
+    expect(printOp({ command: 'delService', key, service: id })).toBe('remove service: tcp 10.0.0.1:80');
   });
 });
 

@@ -125,7 +125,7 @@ describe('the brake', () => {
     await until('it to say that it is less', () => agent.log.said('the brake holds') === 2);
     const [first, second] = agent.log.lines.filter(({ message }) => message.startsWith('the brake holds'));
     expect(first?.fields).toMatchObject({
-      ops: expect.arrayContaining([expect.stringContaining('removed destination')]),
+      ops: expect.arrayContaining([expect.stringContaining('remove destination')]),
     });
     expect(Object.keys(second?.fields ?? {})).toEqual(['destinations', 'letGoInSeconds']);
   });

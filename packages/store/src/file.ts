@@ -34,7 +34,8 @@ async function* follow(
   let unavailable = false;
   while (!signal.aborted) {
     try {
-      const { entries } = await scanWatched(path, watches);
+      const scan = await scanWatched(path, watches);
+      const entries = asBeforeWhereEmpty(scan.entries, told);
       const changes = told && difference(told, entries);
       told = entries;
       unavailable = false;
@@ -53,6 +54,18 @@ async function* follow(
     await watches.changed.wait(rescan, signal);
     await pause(settle, signal);
   }
+}
+
+/**
+ * Who writes a file in place empties it first, and there is nothing that an empty one could say: until there is more in
+ * it, what it said before stays, and one that is new is not there yet.
+ */
+function asBeforeWhereEmpty(
+  entries: ReadonlyMap<string, string>,
+  before: ReadonlyMap<string, string> | undefined,
+): ReadonlyMap<string, string> {
+  const full = [...entries].map(([path, text]) => [path, text === '' ? before?.get(path) : text] as const);
+  return new Map(full.flatMap(([path, text]) => (text === undefined ? [] : [[path, text]])));
 }
 
 /** A scan after which every directory seen is watched. */

@@ -31,7 +31,7 @@ function follow(rescan = 60_000): Reader {
 describe('a tree of files', () => {
   test('is read byte for byte, symbolic links followed, hidden files and backups passed over', async () => {
     await put('services/web/frontend', '{"tcp":80}\n');
-    await put('services/web/backends/a b', '');
+    await put('services/web/backends/a b', '{}');
     await put('services/web/backends/.a.swp', 'x');
     await put('services/web/frontend~', 'x');
     await put('.git/config', 'x');
@@ -44,10 +44,23 @@ describe('a tree of files', () => {
     await using reader = follow();
     await reader.sees({
       'services/web/frontend': '{"tcp":80}\n',
-      'services/web/backends/a b': '',
+      'services/web/backends/a b': '{}',
       sync: 'linked ü',
       'routes/r': '{}',
     });
+  });
+
+  test('that is written in place is empty at first: until it is written, what it said before stays', async () => {
+    await put('a', '1');
+    await using reader = follow();
+    await reader.sees({ a: '1' });
+    await put('a', '');
+    await put('b', '');
+    await put('c', '1');
+    await reader.sees({ a: '1', c: '1' });
+    await put('a', '2');
+    await put('b', '1');
+    await reader.sees({ a: '2', b: '1', c: '1' });
   });
 
   test('is followed: files made, written, replaced by renaming and removed, in old directories and new', async () => {
@@ -116,10 +129,10 @@ describe('a tree of files', () => {
     expect(tree.problems).toMatchObject([{ key, message: expect.stringContaining('unreadable: 1048588 bytes') }]);
     await put(key, '{"weight":5}');
     await reader.sees({ [key]: '{"weight":5}' });
-    await put('other', '');
+    await put('other', '{}');
     await chmod(join(root, 'other'), 0o000);
     // Root reads it all the same; anybody else gets the reason in its place.
-    const text = process.getuid?.() === 0 ? '' : 'unreadable: EACCES';
+    const text = process.getuid?.() === 0 ? '{}' : 'unreadable: EACCES';
     await reader.sees({ [key]: '{"weight":5}', other: text });
   });
 

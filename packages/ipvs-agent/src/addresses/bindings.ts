@@ -99,7 +99,8 @@ export class Bindings {
       if (view.kind !== 'present') return;
       const missing: string[] = [];
       const claimed = this.#ours.size;
-      for (const address of await this.#elsewhere.leave(view, wanted, (each) => this.#isOurs(each))) {
+      const { isLeaving } = this.#parts;
+      for (const address of await this.#elsewhere.leave(view, wanted, (each) => this.#isOurs(each), isLeaving)) {
         if (view.addresses.has(address)) this.#refusals.delete(address);
         else if (!this.#refusals.has(address, 'bound')) missing.push(address);
         this.#ours.add(address);

@@ -45,8 +45,8 @@ export class Elsewhere {
       const more = addresses.length > NAMED ? ` and ${addresses.length - NAMED} more` : '';
       const name = this.#name(device);
       const message =
-        `the device ${name} has addresses of ours too: ${addresses.slice(0, NAMED).join(', ')}${more}. If it is ` +
-        `${this.#device} under another name: ip link delete ${name}; else remove them from it`;
+        `the device ${name} has addresses of ours too: ${addresses.slice(0, NAMED).join(', ')}${more}. Remove ` +
+        `them there, or all of ${name} if it is ${this.#device} under another name`;
       return { source: 'kernel', key: this.#device, message };
     });
   }
@@ -60,9 +60,15 @@ export class Elsewhere {
    * What is wanted and to be on our device.
    *
    * @param isOurs what was ours before this was wanted
+   * @param isLeaving what is on a device of an earlier run, and will be taken off it
    */
-  async leave(view: Present, wanted: ReadonlySet<string>, isOurs: (address: string) => boolean): Promise<string[]> {
-    if (this.#view !== view) await this.#look(view, isOurs);
+  async leave(
+    view: Present,
+    wanted: ReadonlySet<string>,
+    isOurs: (address: string) => boolean,
+    isLeaving: (address: string) => boolean,
+  ): Promise<string[]> {
+    if (this.#view !== view) await this.#look(view, (address) => isOurs(address) && !isLeaving(address));
     const left = new Map<string, number>();
     const here: string[] = [];
     for (const address of wanted) {
@@ -82,12 +88,12 @@ export class Elsewhere {
     return here;
   }
 
-  async #look(view: Present, isOurs: (address: string) => boolean): Promise<void> {
+  async #look(view: Present, isAstray: (address: string) => boolean): Promise<void> {
     this.#view = view;
     this.#names = new Map();
     const astray = new Map<number, string[]>();
     for (const [address, device] of view.elsewhere)
-      if (isOurs(address)) astray.set(device, [...(astray.get(device) ?? []), address]);
+      if (isAstray(address)) astray.set(device, [...(astray.get(device) ?? []), address]);
     this.#astray = astray;
     if (astray.size > 0) await this.#nameDevices();
   }

@@ -15,7 +15,7 @@ import { milliseconds } from './markdown.js';
 const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, results: { type: 'string' } },
 });
-const RUNS = options.quick ? 2 : 7;
+const RUNS = options.quick ? 2 : 6;
 const SWARM_RUNS = options.quick ? 1 : 5;
 
 function say(text: string): void {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Cluster } from '../../cluster/cluster.js';
 import { untilDestinations } from './kernel-table.js';
 import type { Contender } from './measure.js';
-import { addressOf, PORT, SERVICES } from './topology.js';
+import { addressOf, type MachineName, PORT, SERVICES } from './topology.js';
 
 const { address } = SERVICES.keepalived;
 
@@ -42,6 +42,9 @@ export async function startKeepalived(cluster: Cluster, directory: string): Prom
     title: 'keepalived: server written to its configuration and reloaded, and taken out of it',
     address,
     grow: async () => await reload(2),
-    shrink: async () => await reload(1),
+    async shrink() {
+      await reload(1);
+      return 'keepd2' satisfies MachineName;
+    },
   };
 }

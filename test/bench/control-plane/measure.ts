@@ -13,8 +13,8 @@ export interface Contender {
   readonly prepare?: () => Promise<void>;
   /** Gives the command that brings another server; what it takes until it returns does not matter. */
   readonly grow: () => Promise<void>;
-  /** Takes that server away again; returns when it is gone. */
-  readonly shrink: () => Promise<void>;
+  /** Takes one of the two away again, the new one if it has the choice. @returns who left, when it is gone */
+  readonly shrink: () => Promise<string>;
   /** Makes all as it was; returns when nothing goes on any more. */
   readonly settle?: () => Promise<void>;
 }
@@ -50,15 +50,17 @@ async function measureGrowth(
 async function measureDecline(
   { place, ask }: Client,
   { address, shrink }: Contender,
-  leaver: string,
+  newcomer: string,
 ): Promise<Decline> {
   const asking = new Ask(place, ask, address, PORT);
-  await asking.heard(leaver, (name) => name === leaver);
+  await asking.heard(newcomer, (name) => name === newcomer);
+  await asking.heard('another', (name) => name !== newcomer);
   const began = now();
-  await shrink();
+  const leaver = await shrink();
   const { failures, servers } = await asking.end();
-  const last = servers.find(({ name }) => name === leaver)?.last ?? began;
-  return { command: Math.max(0, last - began), failures };
+  const left = servers.find(({ name }) => name === leaver);
+  if (left === undefined) throw new Error(`${leaver} left, but never answered`);
+  return { command: Math.max(0, left.last - began), failures };
 }
 
 function sinceListening({ since, first }: News, began: number): Pick<Growth, 'listening'> {

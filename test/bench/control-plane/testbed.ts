@@ -110,7 +110,10 @@ async function prepareContenders(
     address: SERVICES[service].address,
     prepare: async () => await docker.create(name, service),
     grow: async () => await docker.start(name),
-    shrink: async () => await docker.stop(name),
+    async shrink() {
+      await docker.stop(name);
+      return name;
+    },
     async settle() {
       await docker.remove(name);
       await untilBalanced(cluster, service, 1);
@@ -123,6 +126,7 @@ async function prepareContenders(
     async shrink() {
       await cluster.etcd.remove(backendKey('tree', 'near2'));
       await untilBalanced(cluster, 'tree', 1);
+      return 'near2' satisfies MachineName;
     },
   };
   for (const name of ['oneTier', 'twoTiers', 'tree'] as const) await untilBalanced(cluster, name, 1);

@@ -27,14 +27,14 @@ export interface EtcdConnection {
  * Prepares a connection; nothing is sent before the first call. Certificates and password are read anew each
  * time, so that renewed ones are taken without a restart.
  *
- * @param timeout milliseconds after which a call fails, watches excepted
+ * @param timeout milliseconds after which a call fails, watches excepted; asked for every call
  * @throws {Error} if a file cannot be read
  */
 export async function connectEtcd(
   { scheme }: EtcdLocation,
   host: string,
   options: EtcdOptions,
-  timeout: number,
+  timeout: () => number,
 ): Promise<EtcdConnection> {
   const { user, passwordFile } = options;
   const calls = new LiveCalls();
@@ -52,7 +52,7 @@ export async function connectEtcd(
     },
     defaultCallOptions: ({ isStream, service }): CallOptions => ({
       interceptors: [calls.interceptor],
-      ...(isStream && service === 'Watch' ? {} : { deadline: Date.now() + timeout }),
+      ...(isStream && service === 'Watch' ? {} : { deadline: Date.now() + timeout() }),
     }),
     ...(scheme === 'https' ? { credentials: await readCredentials(options) } : {}),
     ...(user === undefined ? {} : { auth: { username: user, password: await readPassword(passwordFile) } }),

@@ -17,6 +17,9 @@ const LONGEST_FLUSH = 8000;
 /** Milliseconds to say that we have ended; who comes next does without it, if later. */
 const LONGEST_FAREWELL = 1000;
 
+/** Milliseconds that a request may take where nothing is at stake but waiting. */
+const LONGEST_REQUEST = 5000;
+
 /**
  * INVARIANTS
  * - One loop does everything, one request at a time; all others only leave a note and wake it.
@@ -26,8 +29,12 @@ const LONGEST_FAREWELL = 1000;
 export class EtcdRegistrations implements Registrations {
   readonly #location: EtcdLocation;
   readonly #options: RegistrationsOptions;
-  /** Milliseconds until a request counts as failed. */
+  /**
+   * Milliseconds until a request counts as failed, which leave time for another try before the lease lapses; and what
+   * they are now. Where none is answered in time, each try has longer: an etcd that is slow is better than none.
+   */
   readonly #timeout: number;
+  #patience: number;
   readonly #backoff: Backoff;
   readonly #changed = new Trigger();
   readonly #stop = new AbortController();
@@ -52,7 +59,7 @@ export class EtcdRegistrations implements Registrations {
     this.#location = location;
     this.#options = options;
     const renew = timing.renew ?? ttl / 3;
-    this.#timeout = timing.timeout ?? Math.min(5000, Math.max(1000, ttl / 3));
+    this.#timeout = this.#patience = timing.timeout ?? Math.min(LONGEST_REQUEST, Math.max(1000, ttl / 3));
     // After an outage, however long, a lease has its TTL to be renewed in: no wait may be longer than a renewal's.
     this.#backoff = new Backoff({ most: Math.min(5000, renew), ...timing.backoff });
     this.#keys = new OwnKeys(claim, (event) => this.#tell(event));
@@ -160,6 +167,7 @@ export class EtcdRegistrations implements Registrations {
         if (error instanceof LeaseLostError && this.#loseLease(error)) {
           continue;
         }
+        this.#patience = Math.max(this.#timeout, Math.min(LONGEST_REQUEST, this.#options.ttl, 2 * this.#patience));
         this.#fail(UnavailableError.from(`etcd ${host}`, error));
         await pause(this.#backoff.next(), signal);
       }
@@ -169,7 +177,7 @@ export class EtcdRegistrations implements Registrations {
   /** One connection; returns when there is nothing left to do for ever. */
   async #session(host: string, signal: AbortSignal): Promise<void> {
     const { connectEtcd } = await import('./etcd-connection.js');
-    const connection = await connectEtcd(this.#location, host, this.#options.etcd ?? {}, this.#timeout);
+    const connection = await connectEtcd(this.#location, host, this.#options.etcd ?? {}, () => this.#patience);
     const close = () => connection.close();
     signal.addEventListener('abort', close);
     const onDeleted = (path: string, revision: number) => {
@@ -209,6 +217,7 @@ export class EtcdRegistrations implements Registrations {
   #succeed(): void {
     this.#settled = this.#wasSettled = true;
     this.#backoff.reset();
+    this.#patience = this.#timeout;
     if (this.#lastError !== undefined) {
       this.#lastError = undefined;
       this.#told.clear();

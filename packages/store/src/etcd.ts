@@ -69,7 +69,7 @@ async function* session(
 ): AsyncGenerator<SourceEvent> {
   // gRPC takes longer to load than everything else together: only who reads from etcd waits for it.
   const { connectEtcd } = await import('./etcd-connection.js');
-  const connection = await connectEtcd(location, host, options, timeout);
+  const connection = await connectEtcd(location, host, options, () => timeout);
   const close = () => connection.close();
   signal.addEventListener('abort', close);
   try {

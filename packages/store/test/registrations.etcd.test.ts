@@ -345,6 +345,16 @@ describe('with an etcd that stays up', () => {
     expect(await etcd.read('/unknown/')).toEqual({ '/unknown/a': '1' });
   });
 
+  test('an etcd slower than a request may be is waited for longer each time: overloaded, it is better than none', async () => {
+    await using proxy = await startGrpcProxy(etcd.port);
+    proxy.slow(1500);
+    await using opened = open(proxy.host, '/slow', { ttl: 10_000, renew: 3000, verify: 60_000 });
+    opened.registrations.publish(map({ a: '1' }));
+    await opened.registrations.settled(soon());
+    expect(await etcd.read('/slow/')).toEqual({ '/slow/a': '1' });
+    expect(opened.count('failed')).toBe(1);
+  });
+
   test('who waits for a settlement that will not come is told when all is closed', async () => {
     await using proxy = await startProxy(etcd.port);
     proxy.refuse();

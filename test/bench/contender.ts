@@ -66,12 +66,12 @@ export class Contender implements AsyncDisposable {
   }
 }
 
-/** One of the installed commands. */
+/** One of the commands, started as it is when installed. */
 export function startCommand(
   name: 'clusterf-docker' | 'clusterf-ipvs',
   args: readonly string[],
   log: string,
 ): Contender {
   const command = join(projectRoot(), 'packages', 'cli', 'bin', `${name}.js`);
-  return new Contender(process.execPath, [command, '--log-format', 'json', ...args], { log });
+  return new Contender(command, ['--log-format', 'json', ...args], { log });
 }

@@ -93,7 +93,7 @@ async function furnish(machine: Machine): Promise<void> {
     await machine.output(['etcdctl', 'put', `/clusterf/${path}`, value]);
   const settings = clusterFile('agent', 'standalone.json');
   const command = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf-ipvs.js');
-  start(`${process.execPath} ${command} --config ${settings} --config-source etcd://${ETCD}/clusterf`);
+  start(`${command} --config ${settings} --config-source etcd://${ETCD}/clusterf`);
   const configurations = {
     haproxy: haproxyConfiguration({ virtual: PROXIED.haproxy, servers: BEHIND }),
     nginx: nginxConfiguration({ virtual: PROXIED.nginx, servers: BEHIND }, '/tmp'),

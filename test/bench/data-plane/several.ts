@@ -122,7 +122,7 @@ async function startBalancer(number: number, source: string, signal: AbortSignal
   const command = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf-ipvs.js');
   const settings = clusterFile('agent', 'edge.json');
   machine
-    .run([process.execPath, command, '--config', settings, '--config-source', source], { timeout: A_DAY })
+    .run([command, '--config', settings, '--config-source', source], { timeout: A_DAY })
     // It ends with the machine.
     .catch(() => undefined);
   await until(

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -140,8 +140,8 @@ describe('clusterf-ipvs', () => {
     await until('the first pass', async () => (await table()).length === 2);
     await until('it to be unloaded', async () => {
       await run('ipvsadm', ['-C']);
-      const schedulers = (await readFile('/proc/modules', 'utf8')).match(/^ip_vs_\w+/gm) ?? [];
-      return await run('modprobe', ['-r', ...schedulers, 'ip_vs']).then(
+      const users = await readdir('/sys/module/ip_vs/holders').catch(() => []);
+      return await run('modprobe', ['-r', ...users, 'ip_vs']).then(
         () => true,
         () => false,
       );

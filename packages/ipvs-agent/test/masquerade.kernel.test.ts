@@ -1,5 +1,7 @@
 /** Containers that ask their own service, or one that runs beside them, by its virtual address. */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { AgentProcess } from '../../../test/fixtures/agent.js';
 import { until } from '../../../test/fixtures/until.js';
@@ -218,11 +220,13 @@ describe('with --masquerade', () => {
   });
 
   test('where there is no iptables it says so, and everything else goes on', async () => {
+    const programs = await mkdtemp(join(tmpdir(), 'clusterf-programs-'));
+    await symlink(process.execPath, join(programs, 'node'));
     await using agent = await ready(
       new AgentProcess(
         'clusterf-ipvs',
         ['--config-source', site.source, '--state-dir', site.stateDirectory, ...FLAGS, '--masquerade', '172.76.0.0/14'],
-        { PATH: '/nowhere' },
+        { PATH: programs },
       ),
     );
     expect((await table()).length).toBe(8);

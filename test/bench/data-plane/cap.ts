@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../../fixtures/until.js';
+import { errorCode } from '../../lab/errorCode.js';
 
 const ROOT = '/sys/fs/cgroup';
 /** Microseconds. Short, so that those who wait for a capped one wait as for a slow one, not as for one that stands still. */
@@ -31,7 +32,8 @@ export async function cap(name: string, pids: readonly number[], share: number):
     await writeFile(join(group, 'cpu.cfs_period_us'), String(PERIOD));
     await writeFile(join(group, 'cpu.cfs_quota_us'), String(quota));
   }
-  for (const pid of pids) await writeFile(join(group, 'cgroup.procs'), String(pid));
+  // Programs in the machine come and go meanwhile: one that has ended needs no cap.
+  for (const pid of pids) await writeFile(join(group, 'cgroup.procs'), String(pid)).catch(unlessEnded);
   return {
     async lift() {
       await writeFile(join(group, unified ? 'cpu.max' : 'cpu.cfs_quota_us'), unified ? 'max' : '-1');
@@ -43,4 +45,8 @@ export async function cap(name: string, pids: readonly number[], share: number):
       });
     },
   };
+}
+
+function unlessEnded(error: unknown): void {
+  if (errorCode(error) !== 'ESRCH') throw error;
 }

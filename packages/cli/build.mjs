@@ -1,5 +1,5 @@
 /**
- * `node packages/cli/build.mjs`: makes of every command one file, dist/<command>.js, with its source map, the code that
+ * `node packages/cli/build.mjs`: makes of every command one file, bundles/<command>.cjs, with its source map, the code that
  * V8 compiled of it, and the licences of what is in it. Does nothing where all that is newer than what it is made of.
  */
 import { execFileSync } from 'node:child_process';
@@ -9,10 +9,14 @@ import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { licences } from './build/licences.mjs';
 import { nativeNetlink, netlinkInUse, precompiledProtocol, withoutReflection, withoutSsh } from './build/plugins.mjs';
-import start from './start.js';
+import start from './start.cjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const COMMANDS = { 'clusterf-docker': '@clusterf/docker-agent', 'clusterf-ipvs': '@clusterf/ipvs-agent' };
+const COMMANDS = {
+  clusterf: 'clusterf',
+  'clusterf-docker': '@clusterf/docker-agent',
+  'clusterf-ipvs': '@clusterf/ipvs-agent',
+};
 /** As the commands' first lines have them: V8 takes compiled code only under the flags that it was compiled with. */
 const NODE_FLAGS = ['--max-semi-space-size=4'];
 
@@ -55,7 +59,7 @@ async function build(bundle, packageName) {
   await writeFile(`${bundle}.new`, inAscii(code.text));
   await utimes(`${bundle}.new`, began, began);
   await rename(`${bundle}.new`, bundle);
-  execFileSync(process.execPath, [...NODE_FLAGS, join(HERE, 'build', 'compile.js'), bundle], {
+  execFileSync(process.execPath, [...NODE_FLAGS, join(HERE, 'build', 'compile.cjs'), bundle], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
 }

@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline';
 import type * as Store from '@clusterf/store';
 import { projectRoot } from '../lab/project.js';
 
-/** What packages/cli/start.js exports. */
+/** What packages/cli/start.cjs exports. */
 interface Starter {
   bundleOf(command: string): string;
   isCurrent(bundle: string): boolean;
@@ -22,7 +22,7 @@ interface Starter {
 /** From clusterf-docker's own bundle: reading the hundreds of files behind it takes seconds in the lab's kernel. */
 async function loadStore(): Promise<typeof Store> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- plain JavaScript
-  const starter = createRequire(import.meta.url)(join(projectRoot(), 'packages', 'cli', 'start.js')) as Starter;
+  const starter = createRequire(import.meta.url)(join(projectRoot(), 'packages', 'cli', 'start.cjs')) as Starter;
   const bundle = starter.bundleOf('clusterf-docker');
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- packages/cli/build.mjs puts it in
   return starter.isCurrent(bundle) ? (starter.load(bundle).exports as typeof Store) : await import('@clusterf/store');

@@ -19,10 +19,10 @@ const TAKE = `
 test.each(['clusterf-docker', 'clusterf-ipvs'])(
   'V8 takes the code that was compiled of %s, under the flags that the command starts it with',
   async (command) => {
-    const [firstLine = ''] = (await readFile(join(CLI, 'bin', `${command}.js`), 'utf8')).split('\n');
+    const [firstLine = ''] = (await readFile(join(CLI, 'bin', `${command}.cjs`), 'utf8')).split('\n');
     const flags = firstLine.split(' ').filter((word) => word.startsWith('--'));
     expect(flags).not.toEqual([]);
-    const bundle = join(CLI, 'dist', `${command}.js`);
+    const bundle = join(CLI, 'dist', `${command}.cjs`);
     const { stdout } = await run(process.execPath, [...flags, '-e', TAKE, bundle]);
     expect(stdout).toBe('taken\n');
   },

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 test.each(['clusterf-ipvs', 'clusterf-docker'])('docs/configuration.md shows what %s --help says', async (name) => {
   const documented = await readFile(join(projectRoot(), 'docs', 'configuration.md'), 'utf8');
   const { stdout } = await run(process.execPath, [
-    join(projectRoot(), 'packages', 'cli', 'bin', `${name}.js`),
+    join(projectRoot(), 'packages', 'cli', 'bin', `${name}.cjs`),
     '--help',
   ]);
   const help = stdout.replace(/^ *Every option can also be set[^]*/m, '').trim();

@@ -11,7 +11,7 @@ const run = promisify(execFile);
 /** A checkout of its own, with a bundle and a package that say which of them runs. */
 let checkout: string;
 const cli = () => join(checkout, 'packages', 'cli');
-const bundle = () => join(cli(), 'dist', 'clusterf-ipvs.js');
+const bundle = () => join(cli(), 'bundles', 'clusterf-ipvs.cjs');
 
 const BUNDLE = 'exports.main = async () => { console.log("the bundle"); return 0; };';
 const FAILING_BUNDLE = 'exports.main = () => { throw new Error("broken"); };';
@@ -20,9 +20,9 @@ const MAP = { version: 3, sources: ['../../ipvs-agent/src/agent.ts'], names: [],
 beforeAll(async () => {
   checkout = await mkdtemp(join(tmpdir(), 'clusterf-start-'));
   await cp(join(projectRoot(), 'packages', 'cli', 'bin'), join(cli(), 'bin'), { recursive: true });
-  for (const file of ['start.js', 'package.json'])
+  for (const file of ['start.cjs', 'package.json'])
     await cp(join(projectRoot(), 'packages', 'cli', file), join(cli(), file));
-  await mkdir(join(cli(), 'dist'));
+  await mkdir(join(cli(), 'bundles'));
   const agent = join(checkout, 'packages', 'ipvs-agent');
   await mkdir(agent);
   await writeFile(join(agent, 'package.json'), JSON.stringify({ type: 'module', exports: './index.js' }));
@@ -48,7 +48,7 @@ async function compileAt(time: number): Promise<void> {
   await utimes(mark, time / 1000, time / 1000);
 }
 
-const start = async () => (await run(process.execPath, [join(cli(), 'bin', 'clusterf-ipvs.js')])).stdout.trim();
+const start = async () => (await run(process.execPath, [join(cli(), 'bin', 'clusterf-ipvs.cjs')])).stdout.trim();
 
 test('runs the packages where there is no bundle', async () => {
   await rm(bundle(), { force: true });

@@ -2,6 +2,7 @@ export * from './backoff.js';
 export * from './clock.js';
 export * from './duration.js';
 export * from './errors.js';
+export { flushed } from './flushed.js';
 export * from './http.js';
 export * from './http-listen.js';
 export * from './logger.js';

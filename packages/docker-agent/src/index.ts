@@ -7,3 +7,4 @@ export * from './explain.js';
 export * from './labels.js';
 export * from './registrations.js';
 export { main } from './main.js';
+export { command } from './options.js';

@@ -186,7 +186,7 @@ test('routes come with a network that is created, IPv6 and all, and go with it',
 
 /** What a fresh network namespace, set up by a script of `ip` commands, makes of a container on the host's network. */
 async function explainedIn(script: string): Promise<string> {
-  const bin = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf-docker.js');
+  const bin = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf-docker.cjs');
   const agent = [process.execPath, bin, `--docker-endpoint=${dockerd.endpoint}`, '--explain=routed'];
   const { stdout } = await promisify(execFile)('unshare', [
     '--net',

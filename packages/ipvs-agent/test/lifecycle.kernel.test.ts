@@ -95,7 +95,7 @@ describe('a second agent on a machine', () => {
     await run('ip', ['netns', 'add', 'other']);
     try {
       await there('ip', 'link', 'set', 'lo', 'up'); // Else the kernel knows no unicast address there.
-      const bin = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf-ipvs.js');
+      const bin = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf-ipvs.cjs');
       const flags = ['--config-source', site.source, '--state-dir', site.stateDirectory, '--once'];
       await there(process.execPath, bin, ...flags);
       expect(await there('ipvsadm', '-Sn')).toEqual(lines('a'));

@@ -92,7 +92,7 @@ async function furnish(machine: Machine): Promise<void> {
   for (const [path, value] of treeOf(Object.entries(ALONE)))
     await machine.output(['etcdctl', 'put', `/clusterf/${path}`, value]);
   const settings = clusterFile('agent', 'standalone.json');
-  const command = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf-ipvs.js');
+  const command = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf-ipvs.cjs');
   start(`${command} --config ${settings} --config-source etcd://${ETCD}/clusterf`);
   const configurations = {
     haproxy: haproxyConfiguration({ virtual: PROXIED.haproxy, servers: BEHIND }),

@@ -119,7 +119,7 @@ async function startBalancer(number: number, source: string, signal: AbortSignal
   await machine.output(['ip', '-batch', '-'], {
     input: `address add ${at(number)}/24 dev vec0\nlink set vec0 up\n`,
   });
-  const command = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf-ipvs.js');
+  const command = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf-ipvs.cjs');
   const settings = clusterFile('agent', 'edge.json');
   machine
     .run([command, '--config', settings, '--config-source', source], { timeout: A_DAY })

@@ -9,7 +9,7 @@ const path = require('node:path');
 const { Script } = require('node:vm');
 
 /** In a checkout, `tsc -b` touches these whenever it has written anything; an installation has none of them. */
-const COMPILED = ['model', 'store', 'ipvs', 'daemon', 'docker-agent', 'ipvs-agent'].map((name) =>
+const COMPILED = ['model', 'store', 'ipvs', 'daemon', 'docker-agent', 'ipvs-agent', 'cli'].map((name) =>
   path.join(__dirname, '..', name, 'tsconfig.tsbuildinfo'),
 );
 
@@ -21,7 +21,7 @@ async function start(command, packageName) {
 }
 
 function bundleOf(command) {
-  return path.join(__dirname, 'dist', `${command}.js`);
+  return path.join(__dirname, 'bundles', `${command}.cjs`);
 }
 
 /** Whether there is a bundle, and nothing has been compiled since it was made: what is run is never stale. */

@@ -1,10 +1,10 @@
 /**
- * `node compile.js BUNDLE`: runs what most starts run, and keeps what V8 compiled for it. A process of its own, since
+ * `node compile.cjs BUNDLE`: runs what most starts run, and keeps what V8 compiled for it. A process of its own, since
  * compiled code is only taken where V8 runs with the same settings.
  */
 'use strict';
 const { writeFileSync } = require('node:fs');
-const { load } = require('../start.js');
+const { load } = require('../start.cjs');
 
 /** Nothing listens there: what reads from etcd is run as far as the first refusal. */
 const NOWHERE = 'etcd://127.0.0.1:1/clusterf';

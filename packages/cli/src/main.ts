@@ -1,0 +1,51 @@
+import { EXIT, type Environment, flushed } from '@clusterf/daemon';
+import { SUBCOMMANDS } from './subcommands.js';
+import { VERSION } from './version.js';
+
+const SUMMARY = 'Containers published on virtual addresses, balanced by the kernel: the operator’s command.';
+
+/** The `clusterf` command: finds the command that is named first and leaves the rest to it. @returns the exit code */
+export async function main(argv: readonly string[], env: Environment): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === '--version') return await print(`clusterf ${VERSION}\n`);
+  if (name === '--help' || name === '-h') return await print(await help());
+  if (name === 'help') return rest[0] === undefined ? await print(await help()) : await main([rest[0], '--help'], env);
+  if (name === undefined) return refuse('a command is missing');
+  const load = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
+  if (load === undefined) return refuse(`unknown command ${JSON.stringify(name)}`);
+  const subcommand = await load();
+  return await subcommand.main(rest, env);
+}
+
+async function help(): Promise<string> {
+  const width = Math.max(...Object.keys(SUBCOMMANDS).map((name) => name.length));
+  const lines = await Promise.all(
+    Object.entries(SUBCOMMANDS).map(async ([name, load]) => {
+      const [summary = ''] = (await load()).command.summary.split('\n');
+      return `  ${name.padEnd(width)}  ${summary}`;
+    }),
+  );
+  return [
+    'clusterf COMMAND [options]',
+    '',
+    SUMMARY,
+    '',
+    'Commands:',
+    ...lines,
+    '',
+    'clusterf COMMAND --help says more of each. Agents: clusterf-docker, clusterf-ipvs.',
+    'Exit codes: 0 fine, 1 failed, 2 usage, 3 configuration.',
+    '',
+  ].join('\n');
+}
+
+async function print(text: string): Promise<number> {
+  process.stdout.write(text);
+  await flushed(process.stdout);
+  return EXIT.ok;
+}
+
+function refuse(complaint: string): number {
+  process.stderr.write(`clusterf: ${complaint}\nTry 'clusterf --help'.\n`);
+  return EXIT.usage;
+}

@@ -59,7 +59,8 @@ export class Router {
     const family = address.includes(':') ? '-6' : '-4';
     const routes = Routes.parse(JSON.parse(await this.place.run('ip', '-json', family, 'route', 'show', address)));
     const gateways = routes.flatMap(({ gateway, nexthops }) => [gateway, ...nexthops.map((hop) => hop.gateway)]);
-    return gateways.filter((gateway) => gateway !== undefined).toSorted();
+    // With resilient routes each is there twice.
+    return [...new Set(gateways.filter((gateway) => gateway !== undefined))].toSorted();
   }
 
   /** The buckets of an address's resilient group, in their order. */

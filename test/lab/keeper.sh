@@ -14,9 +14,11 @@ exec 3<&-
 {
   cat <&4 >/dev/null
   sleep 3
-  kill -KILL "$machine"
+  kill -KILL "-$machine" "$machine"
 } >/dev/null 2>&1 &
 wait "$machine"
 echo "the machine ended with status $?" 2>/dev/null
+# A user-mode kernel makes itself a process group, in which its threads outlive it.
+kill -KILL "-$machine" 2>/dev/null
 sh "${0%/*}/release.sh" "$directory"
 kill -KILL 0

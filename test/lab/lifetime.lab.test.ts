@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
@@ -95,4 +95,13 @@ test('a stopped machine leaves nothing', async () => {
   await machine.stop();
   expect(leftovers(process.pid)).toEqual([]);
   expect(existsSync('/run/lab')).toBe(false);
+});
+
+test('a machine that hangs is ended all the same, and leaves nothing', async () => {
+  const machine = await startMachine({ name: 'hanging', memory: '128M' });
+  const made = leftovers(process.pid).filter((left) => typeof left === 'number');
+  const isKeeper = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('keeper.sh');
+  for (const pid of made) if (!isKeeper(pid)) process.kill(pid, 'SIGSTOP');
+  await machine.stop();
+  expect(leftovers(process.pid)).toEqual([]);
 });

@@ -218,7 +218,8 @@ class KeptMachine implements Machine {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#orders.end();
-    const deadline = setTimeout(() => this.#killAll(), STOP_DEADLINE);
+    // One that hangs: its keeper ends it, and all it is made of, when nobody is there any more.
+    const deadline = setTimeout(() => this.#keeper.stdin?.end(), STOP_DEADLINE);
     await this.#exit;
     clearTimeout(deadline);
   }

@@ -7,12 +7,24 @@ import { SITUATIONS, undergo } from './situations.js';
 let scene: Scene;
 
 beforeAll(async () => {
-  scene = await Scene.start('mh');
+  scene = await Scene.start('mh', { members: 3 });
 });
 afterAll(async () => await scene?.[Symbol.asyncDispose]());
 
 test('a balancer loses etcd: traffic goes on, and it catches up', async () => {
   const outcome = await undergo(scene, SITUATIONS.partitioned);
+  expect(outcome.losses).toEqual([]);
+  expect(outcome.requests).toMatchObject({ failed: 0 });
+});
+
+test('etcd loses one of three members: a container that starts is in force with the others', async () => {
+  const outcome = await undergo(scene, SITUATIONS.memberLost);
+  expect(outcome.losses).toEqual([]);
+  expect(outcome.requests).toMatchObject({ failed: 0 });
+});
+
+test('etcd loses its majority: traffic goes on, and what changed meanwhile is in force when it is back', async () => {
+  const outcome = await undergo(scene, SITUATIONS.majorityLost);
   expect(outcome.losses).toEqual([]);
   expect(outcome.requests).toMatchObject({ failed: 0 });
 });

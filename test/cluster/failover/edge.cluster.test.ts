@@ -52,6 +52,21 @@ describe.each(PROMISES)('$title', ({ profile, kinds, situations }) => {
   });
 });
 
+describe('with a router that keeps flows where they are', () => {
+  let scene: Scene;
+
+  beforeAll(async () => {
+    scene = await Scene.start('resilient');
+  });
+  afterAll(async () => await scene?.[Symbol.asyncDispose]());
+
+  test('when a balancer is added, no connection moves, and none breaks', async () => {
+    const outcome = await undergo(scene, SITUATIONS.added);
+    expect(outcome.losses).toEqual([]);
+    expect(movedOf(outcome, KINDS)).toBe(0);
+  });
+});
+
 function movedOf({ connections }: Outcome, kinds: readonly Kind[]): number {
   return kinds.reduce((sum, kind) => sum + connections[kind].moved, 0);
 }

@@ -52,7 +52,7 @@ const MULTIPLIER = 3;
 type Edges = Readonly<Record<EdgeName, MachineDescription>>;
 
 /** Two balancers; one host beside them, reached by direct routing, and one a routed hop away, by tunnel. */
-function describe(
+export function failoverCluster(
   edges: Edges,
   resilient: boolean,
   { members = 1, interval = DETECTION / MULTIPLIER }: SceneOptions,
@@ -102,7 +102,7 @@ export class Scene implements AsyncDisposable {
       edge1: edge(11, { args: [...args, '--exit-withdraw'] }),
       edge2: edge(12, { args: [...args, '--exit-withdraw'] }),
     };
-    const cluster = await Cluster.start(describe(edges, resilient, options));
+    const cluster = await Cluster.start(failoverCluster(edges, resilient, options));
     if (sync) await cluster.etcd.put('sync', SYNC);
     await cluster.publish('web', WEB, EDGES);
     const scene = new Scene(cluster, edges, profile);

@@ -23,8 +23,8 @@ const TTL = 4000;
 /** Of host1 with another container. */
 const MORE = WEIGHT + 10;
 
-/** Linux's net.ipv4.fib_multipath_hash_policy: by addresses alone, or by ports too. */
-const [ADDRESSES, PORTS] = [0, 1];
+/** Linux's net.ipv4.fib_multipath_hash_policy: by addresses alone, or by what sysctl/router.conf names. */
+const [ADDRESSES, FIELDS] = [0, 3];
 
 async function hashBy(router: Place, policy: number): Promise<void> {
   const settings = ['ipv4', 'ipv6'].map((family) => `net.${family}.fib_multipath_hash_policy=${policy}`);
@@ -39,7 +39,7 @@ export const SITUATIONS = {
       happen: async () => await hashBy(cluster.router.place, ADDRESSES),
       converge: async () => undefined,
     }),
-    restore: async ({ cluster }) => await hashBy(cluster.router.place, PORTS),
+    restore: async ({ cluster }) => await hashBy(cluster.router.place, FIELDS),
   },
   withdrawn: {
     title: 'a balancer is taken out',

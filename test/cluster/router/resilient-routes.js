@@ -16,7 +16,13 @@ const PROTOCOL = 107;
 /** More of them spread more evenly; each is a few bytes. It cannot be changed while a group is there. */
 const BUCKETS = 256;
 
-/** @type {Map<string, number>} next hops by `via … dev …` */
+/**
+ * Each next hop is there twice: of a group of one, which is what is left when but one balancer lives, the kernel does not
+ * take down for IPv4 what is in use, and would send half of it to the next balancer that comes.
+ */
+const TIMES = 2;
+
+/** @type {Map<string, number[]>} next hops by `via … dev …` */
 const hopIds = new Map();
 /** @type {Map<string, {id: number, hops: string}>} groups by prefix */
 const groups = new Map();
@@ -44,15 +50,16 @@ function wanted() {
 /** The lines of `ip -batch` that bring the kernel there. Make before break. */
 function plan(routes) {
   const lines = [];
-  const idOf = (hop) => {
+  const idsOf = (hop) => {
     const known = hopIds.get(hop);
     if (known !== undefined) return known;
-    hopIds.set(hop, (lastId += 1));
-    lines.push(`nexthop add id ${lastId} ${hop} protocol ${PROTOCOL}`);
-    return lastId;
+    const ids = Array.from({ length: TIMES }, () => (lastId += 1));
+    hopIds.set(hop, ids);
+    lines.push(...ids.map((id) => `nexthop add id ${id} ${hop} protocol ${PROTOCOL}`));
+    return ids;
   };
   for (const [prefix, hops] of routes) {
-    const members = hops.map(idOf).join('/');
+    const members = hops.flatMap(idsOf).join('/');
     const group = groups.get(prefix);
     if (group?.hops === members) continue;
     const id = group?.id ?? (lastId += 1);
@@ -67,9 +74,9 @@ function plan(routes) {
     groups.delete(prefix);
   }
   const used = new Set([...routes.values()].flat());
-  for (const [hop, id] of hopIds) {
+  for (const [hop, ids] of hopIds) {
     if (used.has(hop)) continue;
-    lines.push(`nexthop delete id ${id}`);
+    lines.push(...ids.map((id) => `nexthop delete id ${id}`));
     hopIds.delete(hop);
   }
   return lines;

@@ -44,6 +44,10 @@ async function gone(pid: number | undefined): Promise<void> {
   }
 }
 
+function isKeeper(pid: number): boolean {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('keeper.sh');
+}
+
 const holders: ChildProcess[] = [];
 function hold(user?: number): ChildProcess {
   const holder = startHolder(user);
@@ -100,7 +104,6 @@ test('a stopped machine leaves nothing', async () => {
 test('a machine that hangs is ended all the same, and leaves nothing', async () => {
   const machine = await startMachine({ name: 'hanging', memory: '128M' });
   const made = leftovers(process.pid).filter((left) => typeof left === 'number');
-  const isKeeper = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('keeper.sh');
   for (const pid of made) if (!isKeeper(pid)) process.kill(pid, 'SIGSTOP');
   await machine.stop();
   expect(leftovers(process.pid)).toEqual([]);

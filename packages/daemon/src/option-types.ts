@@ -82,6 +82,11 @@ export interface CommandSpec {
   readonly options: OptionSpecs;
   /** How the operands look in the usage line (`CONTAINER`); absent = operands are refused. */
   readonly operands?: string;
+  /**
+   * It is for somebody who looks on: it ends when their terminal hangs up or whoever reads its output goes away. Absent =
+   * a daemon, which goes on, and to which SIGHUP means something else.
+   */
+  readonly attended?: boolean;
 }
 
 type Camel<S extends string> = S extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
@@ -118,6 +123,12 @@ export const commonOptions = {
   },
   debug: { type: 'boolean', group: 'Logging', describe: 'the same as --log-level debug' },
 } as const satisfies OptionSpecs;
+
+/** The same as a command has them: who looks on to one is told what is wrong, and for the rest sees what it does. */
+export function commonOptionsOf({ attended }: CommandSpec): OptionSpecs {
+  if (attended !== true) return commonOptions;
+  return { ...commonOptions, 'log-level': { ...commonOptions['log-level'], default: 'warn' } };
+}
 
 export type OptionsOf<S extends CommandSpec> = Values<S['options'] & typeof commonOptions>;
 

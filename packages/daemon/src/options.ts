@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { flagSettings, helpText } from './command-line.js';
 import { ConfigurationError, toError, UsageError } from './errors.js';
-import { aliases, commonOptions, type CommandSpec, type Option, type OptionsOf } from './option-types.js';
+import { aliases, commonOptionsOf, type CommandSpec, type Option, type OptionsOf } from './option-types.js';
 import { decodeValue, type OptionValue } from './option-values.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -28,6 +28,16 @@ const CONFIG: Option = {
   describe: 'JSON file with options, its keys the long option names; the environment and the command line override it',
 };
 
+/** What a command may be given, in the order of `--help`: its own options, those that all commands have, and `--config`. */
+export function allOptions(spec: CommandSpec): ReadonlyMap<string, Option> {
+  return new Map([
+    ...Object.entries(spec.options),
+    // A command may have stated a common option itself, to give it another name besides.
+    ...Object.entries(commonOptionsOf(spec)).filter(([name]) => !(name in spec.options)),
+    ['config', CONFIG],
+  ]);
+}
+
 /**
  * A command's options: flags over environment `CLUSTERF_*` over `--config FILE` over defaults.
  *
@@ -40,12 +50,7 @@ export async function parseOptions<const S extends CommandSpec>(
   argv: readonly string[],
   env: Environment,
 ): Promise<ParsedCommand<S>> {
-  const specs: ReadonlyMap<string, Option> = new Map([
-    ...Object.entries(spec.options),
-    // A command may have stated a common option itself, to give it another name besides.
-    ...Object.entries<Option>(commonOptions).filter(([name]) => !(name in spec.options)),
-    ['config', CONFIG],
-  ]);
+  const specs = allOptions(spec);
   const line = flagSettings(specs, argv);
   if (line.help) return { kind: 'print', text: await helpText(spec, specs) };
   if (line.version) return { kind: 'print', text: `${spec.command} ${spec.version}` };

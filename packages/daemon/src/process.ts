@@ -6,7 +6,10 @@ import type { commonOptions, CommandSpec, OptionsOf, Values } from './option-typ
 import { parseOptions, type Environment } from './options.js';
 
 export interface CommandContext {
-  /** Aborts on the first SIGTERM or SIGINT: finish what is under way and return. */
+  /**
+   * Aborts on the first SIGTERM or SIGINT, of an attended command also on SIGHUP and when nobody reads its output any
+   * more: finish what is under way and return.
+   */
   readonly signal: AbortSignal;
   /**
    * Calls back on every SIGHUP, which to a daemon means: read again what you read from files. Without anybody to call
@@ -20,7 +23,7 @@ export interface CommandContext {
 /** What a command does once its options are known; a number it resolves to is the exit code. */
 export type Main<S extends CommandSpec> = (options: OptionsOf<S>, context: CommandContext) => Promise<number | void>;
 
-const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 /**
  * The shell around a command: options, logger, signals, exit code. A second signal exits at once, with 128 + its
@@ -56,7 +59,8 @@ export async function runCommand<const S extends CommandSpec>(
   const { logLevel, logFormat, debug } = parsed.options as Values<typeof commonOptions>;
   const log = createLogger({ level: debug ? 'debug' : logLevel, format: logFormat, stream: process.stderr });
   const { options, operands } = parsed;
-  const code = await supervise(log, (received) => main(options, { ...received, log, operands }));
+  const attended = spec.attended === true;
+  const code = await supervise(log, attended, (received) => main(options, { ...received, log, operands }));
   await Promise.all([log.close(), flushed(process.stdout)]);
   return code;
 }
@@ -64,7 +68,11 @@ export async function runCommand<const S extends CommandSpec>(
 type Received = Pick<CommandContext, 'signal' | 'onHangup'>;
 
 /** Runs to the end or to the first uncaught error, whichever comes first. */
-async function supervise(log: Logger, run: (received: Received) => Promise<number | void>): Promise<number> {
+async function supervise(
+  log: Logger,
+  attended: boolean,
+  run: (received: Received) => Promise<number | void>,
+): Promise<number> {
   const stop = new AbortController();
   const onSignal = (name: keyof typeof SIGNALS) => {
     if (stop.signal.aborted) process.exit(128 + SIGNALS[name]);
@@ -82,8 +90,14 @@ async function supervise(log: Logger, run: (received: Received) => Promise<numbe
     bug.signal.addEventListener('abort', () => reject(toError(bug.signal.reason)));
   });
 
+  const alone = () => stop.abort();
+  if (attended) process.stdout.on('error', alone);
+
   // Unheard, SIGHUP would end the process.
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onHangup);
+  process
+    .on('SIGINT', onSignal)
+    .on('SIGTERM', onSignal)
+    .on('SIGHUP', attended ? onSignal : onHangup);
   process.on('uncaughtException', onUncaught).on('unhandledRejection', onUncaught);
   try {
     const received = { signal: stop.signal, onHangup: (call: () => void) => void hangup.on('hangup', call) };
@@ -91,7 +105,11 @@ async function supervise(log: Logger, run: (received: Received) => Promise<numbe
   } catch (thrown) {
     return report(log, toError(thrown));
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onHangup);
+    process.stdout.off('error', alone);
+    process
+      .off('SIGINT', onSignal)
+      .off('SIGTERM', onSignal)
+      .off('SIGHUP', attended ? onSignal : onHangup);
     process.off('uncaughtException', onUncaught).off('unhandledRejection', onUncaught);
   }
 }

@@ -10,17 +10,19 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a process whose command has this body; `ready` is called when it logs `ready`. */
+/** Runs a process whose command has this body, and `more` in its spec; `ready` is called when it logs `ready`. */
 async function run(
   body: string,
   argv: readonly string[] = [],
   ready: (child: ChildProcess) => void = () => {},
+  more = '',
 ): Promise<Ended> {
   const script = `
     import { defineCommand, FailureError, runCommand, UsageError } from ${JSON.stringify(library)};
     const command = defineCommand({
       command: 'clusterf-test', summary: 'Tests.', version: '1.2.3',
       options: { weight: { type: 'integer', min: 0, max: 9, default: 1, group: 'g', describe: 'd' } },
+      ${more}
     });
     process.exit(await runCommand(command, process.argv.slice(1), process.env, async (options, { signal, log, onHangup }) => {
       ${body}
@@ -171,5 +173,37 @@ describe('signals', () => {
     const { code, stderr } = await run(fails, [], (child) => child.kill('SIGHUP'));
     expect(code).toBe(1);
     expect(stderr).toContain('TypeError');
+  });
+});
+
+describe('a command that somebody looks on to', () => {
+  const ATTENDED = 'attended: true,';
+  const VERBOSE = ['--log-level', 'info'];
+
+  test('ends in order when their terminal hangs up', async () => {
+    const looks = `${FOREVER} await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      clearInterval(idle);
+      return 7;`;
+    expect(await run(looks, VERBOSE, (child) => child.kill('SIGHUP'), ATTENDED)).toMatchObject({ code: 7 });
+  });
+
+  test('ends in order when nobody reads its output any more', async () => {
+    const talks = `${FOREVER} const talk = setInterval(() => process.stdout.write('more'), 10);
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      clearInterval(idle);
+      clearInterval(talk);
+      return 7;`;
+    const deaf = (child: ChildProcess) => child.stdout?.destroy();
+    expect(await run(talks, VERBOSE, deaf, ATTENDED)).toMatchObject({ code: 7 });
+  });
+
+  test('logs only what is wrong unless asked for more', async () => {
+    const { stderr } = await run(`log.info('fine'); log.warn('wrong');`, [], () => {}, ATTENDED);
+    expect(
+      stderr
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).message),
+    ).toEqual(['wrong']);
   });
 });

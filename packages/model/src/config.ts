@@ -9,11 +9,15 @@ import type { Config } from './types.js';
 
 /** What an event changed in the merged {@link Config}. */
 export interface ConfigChange {
-  /** Services whose frontend or backends differ now, gone ones included. */
+  /** Services whose frontend, backends or drains of single backends differ now, gone ones included. */
   readonly services: ReadonlySet<string>;
   readonly routes: boolean;
   /** The sync settings of all balancers, or of any one. */
   readonly sync: boolean;
+  /** Docker hosts that are drained now, or no longer, or for another reason. */
+  readonly hosts: ReadonlySet<string>;
+  /** Balancers, likewise. */
+  readonly balancers: ReadonlySet<string>;
 }
 
 export interface ConfigTreeOptions {
@@ -219,6 +223,8 @@ export class ConfigTree {
 
   #merge(touched: ReadonlySet<string>): ConfigChange {
     const services = new Set<string>();
+    const hosts = new Set<string>();
+    const balancers = new Set<string>();
     let routes = false;
     let sync = false;
     for (const path of touched) {
@@ -226,7 +232,14 @@ export class ConfigTree {
       switch (changed?.kind) {
         case 'frontend':
         case 'backend':
+        case 'backendDrain':
           services.add(changed.service);
+          break;
+        case 'hostDrain':
+          hosts.add(changed.host);
+          break;
+        case 'balancerDrain':
+          balancers.add(changed.balancer);
           break;
         case 'route':
           routes = true;
@@ -239,7 +252,7 @@ export class ConfigTree {
           break;
       }
     }
-    return { services, routes, sync };
+    return { services, routes, sync, hosts, balancers };
   }
 
   #winner(path: string): Content | undefined {

@@ -1,4 +1,4 @@
-import type { Backend, Frontend, Route, SyncSettings } from './types.js';
+import type { Backend, Drain, Frontend, Route, SyncSettings } from './types.js';
 
 /** Fields of an entry that nobody here knows, to be written back beside those that were changed. */
 export type UnknownFields = Readonly<Record<string, unknown>>;
@@ -52,6 +52,11 @@ export function encodeRoute(route: Route, unknown: UnknownFields = {}): string {
 export function encodeSync(sync: SyncSettings, unknown: UnknownFields = {}): string {
   const { group, port, ttl, maxlen, role, syncId } = sync;
   return encode({ interface: sync.interface, syncId, group, port, ttl, maxlen, role }, unknown);
+}
+
+/** Canonical JSON, as {@link encodeFrontend}. */
+export function encodeDrain({ reason, since }: Drain, unknown: UnknownFields = {}): string {
+  return encode({ reason, since }, unknown);
 }
 
 /** The unknown fields come last, by name. JSON.stringify leaves out what is undefined. */

@@ -1,6 +1,6 @@
 import { type Key, parseKey } from './keys.js';
-import { decodeBackend, decodeFrontend, decodeRoute, type Decoded, decodeSync } from './schema.js';
-import type { Backend, Frontend, Route, SyncSettings } from './types.js';
+import { decodeBackend, decodeDrain, decodeFrontend, decodeRoute, type Decoded, decodeSync } from './schema.js';
+import type { Backend, Drain, Frontend, Route, SyncSettings } from './types.js';
 
 /** Messages of one entry that are told. */
 const MOST = 3;
@@ -11,7 +11,10 @@ export type Content =
   | { readonly kind: 'backend'; readonly service: string; readonly backend: string; readonly value: Backend }
   | { readonly kind: 'route'; readonly route: string; readonly value: Route }
   | { readonly kind: 'sync'; readonly value: SyncSettings }
-  | { readonly kind: 'balancerSync'; readonly balancer: string; readonly value: SyncSettings };
+  | { readonly kind: 'balancerSync'; readonly balancer: string; readonly value: SyncSettings }
+  | { readonly kind: 'hostDrain'; readonly host: string; readonly value: Drain }
+  | { readonly kind: 'backendDrain'; readonly service: string; readonly backend: string; readonly value: Drain }
+  | { readonly kind: 'balancerDrain'; readonly balancer: string; readonly value: Drain };
 
 /** One key of one source as it was read last. */
 export interface Entry {
@@ -74,12 +77,34 @@ function decodeContent(key: Key, text: string): Decoded<Content> | undefined {
       const { kind, balancer } = key;
       return map(decodeSync(text), (value) => ({ kind, balancer, value }));
     }
+    case 'hostDrain': {
+      const { kind, host } = key;
+      return map(readDrain(text), (value) => ({ kind, host, value }));
+    }
+    case 'backendDrain': {
+      const { kind, service, backend } = key;
+      return map(readDrain(text), (value) => ({ kind, service, backend, value }));
+    }
+    case 'balancerDrain': {
+      const { kind, balancer } = key;
+      return map(readDrain(text), (value) => ({ kind, balancer, value }));
+    }
     case 'balancerStatus':
     case 'hostStatus':
     case 'unknown':
       break;
   }
   return undefined;
+}
+
+/** The key says all that has to be known: what is drained stays so, also for an agent that starts on a bad value. */
+function readDrain(text: string): Decoded<Drain> {
+  const decoded = decodeDrain(text);
+  if (decoded.ok) {
+    return decoded;
+  }
+  const warnings = decoded.messages.map((message) => `${message}: drained all the same`);
+  return { ok: true, value: {}, unknown: {}, warnings };
 }
 
 function map<T>(decoded: Decoded<T>, place: (value: T) => Content): Decoded<Content> {

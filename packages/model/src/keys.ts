@@ -10,6 +10,9 @@ export type Key =
   | { readonly kind: 'balancerSync'; readonly balancer: string }
   | { readonly kind: 'balancerStatus'; readonly balancer: string }
   | { readonly kind: 'hostStatus'; readonly host: string }
+  | { readonly kind: 'hostDrain'; readonly host: string }
+  | { readonly kind: 'backendDrain'; readonly service: string; readonly backend: string }
+  | { readonly kind: 'balancerDrain'; readonly balancer: string }
   /** `problem` is set where the path was probably meant for us; other people's keys are nobody's business. */
   | { readonly kind: 'unknown'; readonly problem?: string };
 
@@ -55,7 +58,7 @@ export function parseKey(path: string): Key {
 }
 
 function match(parts: readonly string[]): Key {
-  const [top = '', name = '', what, last = ''] = parts;
+  const [top = '', name = '', what = '', last = ''] = parts;
   const size = parts.length;
   if (parts[size - 1] === '') {
     return { kind: 'unknown' }; // a directory marker, as some tools put them
@@ -80,6 +83,16 @@ function match(parts: readonly string[]): Key {
       return size === 3 && what === 'status' ? { kind: 'balancerStatus', balancer: name } : { kind: 'unknown' };
     case 'hosts':
       return size === 3 && what === 'status' ? { kind: 'hostStatus', host: name } : { kind: 'unknown' };
+    case 'drain':
+      if (name === 'hosts' && size === 3) {
+        return { kind: 'hostDrain', host: what };
+      }
+      if (name === 'backends' && size === 4) {
+        return { kind: 'backendDrain', service: what, backend: last };
+      }
+      return name === 'balancers' && size === 3
+        ? { kind: 'balancerDrain', balancer: what }
+        : expected('drain/hosts/<host>, drain/backends/<service>/<backend> or drain/balancers/<balancer>');
     default:
       return { kind: 'unknown' };
   }
@@ -117,6 +130,21 @@ export function balancerStatusKey(balancer: string): string {
 /** @throws {RangeError} as {@link frontendKey} */
 export function hostStatusKey(host: string): string {
   return join('hosts', host, 'status');
+}
+
+/** @throws {RangeError} as {@link frontendKey} */
+export function hostDrainKey(host: string): string {
+  return join('drain', 'hosts', host);
+}
+
+/** @throws {RangeError} as {@link frontendKey} */
+export function backendDrainKey(service: string, backend: string): string {
+  return join('drain', 'backends', service, backend);
+}
+
+/** @throws {RangeError} as {@link frontendKey} */
+export function balancerDrainKey(balancer: string): string {
+  return join('drain', 'balancers', balancer);
 }
 
 function join(...parts: readonly string[]): string {

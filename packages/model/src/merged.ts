@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Content } from './entry.js';
-import type { Backend, Config, Frontend, Route, SyncSettings } from './types.js';
+import type { Backend, Config, Drain, Frontend, Route, SyncSettings } from './types.js';
 
 /** {@link Service}, as it is built up. */
 interface GrowingService {
@@ -14,12 +14,22 @@ interface GrowingConfig {
   readonly routes: Map<string, Route>;
   sync?: SyncSettings;
   readonly balancerSync: Map<string, SyncSettings>;
+  readonly drains: {
+    readonly hosts: Map<string, Drain>;
+    readonly backends: Map<string, Drain>;
+    readonly balancers: Map<string, Drain>;
+  };
 }
 
 /** The merged configuration and which key put what into it. */
 export class MergedConfig {
   readonly #contents = new Map<string, Content>();
-  readonly #config: GrowingConfig = { services: new Map(), routes: new Map(), balancerSync: new Map() };
+  readonly #config: GrowingConfig = {
+    services: new Map(),
+    routes: new Map(),
+    balancerSync: new Map(),
+    drains: { hosts: new Map(), backends: new Map(), balancers: new Map() },
+  };
 
   get config(): Config {
     return this.#config;
@@ -58,6 +68,15 @@ export class MergedConfig {
       case 'balancerSync':
         this.#config.balancerSync.set(content.balancer, content.value);
         break;
+      case 'hostDrain':
+        this.#config.drains.hosts.set(content.host, content.value);
+        break;
+      case 'backendDrain':
+        this.#config.drains.backends.set(backendName(content), content.value);
+        break;
+      case 'balancerDrain':
+        this.#config.drains.balancers.set(content.balancer, content.value);
+        break;
     }
   }
 
@@ -80,6 +99,15 @@ export class MergedConfig {
       case 'balancerSync':
         this.#config.balancerSync.delete(content.balancer);
         break;
+      case 'hostDrain':
+        this.#config.drains.hosts.delete(content.host);
+        break;
+      case 'backendDrain':
+        this.#config.drains.backends.delete(backendName(content));
+        break;
+      case 'balancerDrain':
+        this.#config.drains.balancers.delete(content.balancer);
+        break;
     }
   }
 
@@ -96,4 +124,8 @@ export class MergedConfig {
       this.#config.services.delete(name);
     }
   }
+}
+
+function backendName({ service, backend }: { readonly service: string; readonly backend: string }): string {
+  return `${service}/${backend}`;
 }

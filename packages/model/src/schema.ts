@@ -14,7 +14,7 @@ import {
   text,
 } from './fields.js';
 import { quote } from './quote.js';
-import type { Backend, Frontend, Route, SyncSettings } from './types.js';
+import type { Backend, Drain, Frontend, Route, SyncSettings } from './types.js';
 
 /** What a value of the tree says, or why it cannot be used. */
 export type Decoded<T> =
@@ -114,6 +114,12 @@ const syncSettings = z.object({
   role: oneOf(['both', 'master', 'backup']).default('both'),
 });
 
+/** Both are for people alone: what they write there is no reason not to obey. */
+const drain = z.object({
+  reason: optional(text),
+  since: optional(text),
+});
+
 /** The protocols' fields whose zero the Go program read as "none". */
 const PORTS = ['tcp', 'udp', 'sctp'];
 
@@ -128,6 +134,9 @@ export const decodeRoute: (json: string) => Decoded<Route> = decoder(route, idle
 
 /** `sync` and `balancers/<balancer>/sync` */
 export const decodeSync: (json: string) => Decoded<SyncSettings> = decoder(syncSettings);
+
+/** `drain/hosts/<host>`, `drain/backends/<service>/<backend>` and `drain/balancers/<balancer>` */
+export const decodeDrain: (json: string) => Decoded<Drain> = decoder(drain);
 
 /** What is said of a tunnel and changes nothing. */
 function idleTunnelFields({ ipvsMethod, tunnel }: Route): readonly string[] {

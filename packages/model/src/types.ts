@@ -87,6 +87,23 @@ export interface SyncSettings {
   readonly role: SyncRole;
 }
 
+/** `drain/…`: an operator wants it to take no new connections; that the entry is there says so, whatever is in it. */
+export interface Drain {
+  /** For people: why. */
+  readonly reason?: string;
+  /** For people: since when, as ISO 8601. */
+  readonly since?: string;
+}
+
+/** What operators have drained. */
+export interface Drains {
+  /** Docker hosts: every backend that names one (`host`). */
+  readonly hosts: ReadonlyMap<string, Drain>;
+  /** Single backends, as `<service>/<backend>`: neither name has a slash. */
+  readonly backends: ReadonlyMap<string, Drain>;
+  readonly balancers: ReadonlyMap<string, Drain>;
+}
+
 /** The tree of all sources merged. */
 export interface Config {
   readonly services: ReadonlyMap<string, Service>;
@@ -95,4 +112,5 @@ export interface Config {
   readonly sync?: SyncSettings;
   /** Those of single balancers, which replace the general ones whole. */
   readonly balancerSync?: ReadonlyMap<string, SyncSettings>;
+  readonly drains: Drains;
 }

@@ -14,7 +14,8 @@ function changes(entries: Readonly<Record<string, string | undefined>>): SourceE
   return { type: 'changes', changes: new Map(Object.entries(entries)) };
 }
 
-const nothing = { services: new Set(), routes: false, sync: false };
+const nothing = { services: new Set(), routes: false, sync: false, hosts: new Set(), balancers: new Set() };
+const noDrains = { hosts: new Map(), backends: new Map(), balancers: new Map() };
 
 function weights(tree: ConfigTree, service = 'web'): Record<string, number> {
   const backends = tree.config.services.get(service)?.backends ?? new Map();
@@ -36,7 +37,7 @@ describe('one source', () => {
         notes: 'not ours',
       }),
     );
-    expect(change).toEqual({ services: new Set(['web']), routes: true, sync: true });
+    expect(change).toEqual({ ...nothing, services: new Set(['web']), routes: true, sync: true });
     expect(tree.config).toEqual({
       services: new Map([
         [
@@ -50,6 +51,7 @@ describe('one source', () => {
       routes: new Map([['lan', { prefix: '10.0.0.0/8', ipvsMethod: 'masq', priority: 0 }]]),
       sync: { interface: 'eth0', syncId: 0, role: 'both' },
       balancerSync: new Map([['b1', { interface: 'eth1', syncId: 2, role: 'backup' }]]),
+      drains: noDrains,
     });
     expect(tree.problems).toEqual([]);
   });
@@ -97,7 +99,7 @@ describe('one source', () => {
     tree.apply(0, snapshot({ 'routes/r': '', sync: '{"interface":"eth0"}', 'balancers/b/sync': '{"interface":"e"}' }));
     expect(tree.apply(0, changes({ 'routes/r': undefined })).routes).toBe(true);
     expect(tree.apply(0, changes({ sync: undefined, 'balancers/b/sync': undefined })).sync).toBe(true);
-    expect(tree.config).toEqual({ services: new Map(), routes: new Map(), balancerSync: new Map() });
+    expect(tree.config).toEqual({ services: new Map(), routes: new Map(), balancerSync: new Map(), drains: noDrains });
   });
 });
 
@@ -175,6 +177,60 @@ describe('a bad entry', () => {
       `a: ${A}`,
       `a: ${B}`,
     ]);
+  });
+});
+
+describe('a drain', () => {
+  const DRAINS = {
+    'drain/hosts/h1': '{"reason":"disk"}',
+    'drain/backends/web/a': '',
+    'drain/balancers/lb1': '{"since":"2026-01-01T00:00:00Z"}',
+  };
+
+  test('of a host, a backend or a balancer is told by name, and goes with its key', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [A]: '{"host":"h1"}' }));
+    const change = { ...nothing, services: new Set(['web']), hosts: new Set(['h1']), balancers: new Set(['lb1']) };
+    expect(tree.apply(0, changes(DRAINS))).toEqual(change);
+    expect(tree.config.drains).toEqual({
+      hosts: new Map([['h1', { reason: 'disk' }]]),
+      backends: new Map([['web/a', {}]]),
+      balancers: new Map([['lb1', { since: '2026-01-01T00:00:00Z' }]]),
+    });
+    expect(weights(tree)).toEqual({ a: 10 }); // What the tree says of the backend itself is left alone.
+    expect(tree.entries(0)).toBe(4);
+    expect(tree.apply(0, snapshot({ [A]: '{"host":"h1"}' }))).toEqual(change);
+    expect(tree.config.drains).toEqual(noDrains);
+  });
+
+  test.each(['reboot', '{"reason":7}'])('holds whatever is written into it, and a problem says so: %s', (text) => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ 'drain/hosts/h1': text }));
+    expect([...tree.config.drains.hosts.keys()]).toEqual(['h1']);
+    expect(tree.problems).toEqual([
+      {
+        source: 'memory:',
+        key: 'drain/hosts/h1',
+        message: expect.stringMatching(/; expected .*: drained all the same$/),
+      },
+    ]);
+    expect([tree.rejected, tree.quarantined]).toEqual([[], []]);
+    tree.apply(0, changes({ 'drain/hosts/h1': '' }));
+    expect(tree.problems).toEqual([]);
+  });
+
+  test('of a service that is not there makes none', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ 'drain/backends/db/x': '' }));
+    expect(tree.config.services.size).toBe(0);
+  });
+
+  test('does not keep a tree alive that has lost every frontend', () => {
+    const tree = new ConfigTree(['memory:']);
+    tree.apply(0, snapshot({ [WEB]: '' }));
+    tree.apply(0, snapshot({ 'drain/hosts/h1': '' }));
+    expect([...tree.config.services.keys()]).toEqual(['web']);
+    expect(tree.config.drains).toEqual(noDrains);
   });
 });
 
@@ -438,7 +494,7 @@ describe('several sources', () => {
     const tree = new ConfigTree(['file:///etc/clusterf', 'etcd+http://h:2379/clusterf'], { filterRoutes: 'file:' });
     tree.apply(0, snapshot({ 'routes/r': '{"Gateway":"10.0.0.1"}' }));
     const change = tree.apply(1, snapshot({ 'routes/r': '{"Gateway":"10.0.0.2"}', 'routes/s': '{', [A]: '' }));
-    expect(change).toEqual({ services: new Set(['web']), routes: false, sync: false });
+    expect(change).toEqual({ ...nothing, services: new Set(['web']) });
     expect([...tree.config.routes.values()]).toEqual([{ gateway: '10.0.0.1', priority: 0 }]);
     expect(tree.problems).toEqual([]);
   });
@@ -474,15 +530,22 @@ describe('a URL begins with what --filter-routes says', () => {
   });
 });
 
-/** A service as JSON can compare it. */
+/** A service as JSON can compare it, with the drains of its backends. */
 function flat(config: ConfigTree['config'], name: string) {
   const service = config.services.get(name);
-  return service && [service.frontend, [...service.backends].toSorted(([a], [b]) => (a < b ? -1 : 1))];
+  const drains = [...config.drains.backends].filter(([backend]) => backend.startsWith(`${name}/`));
+  return [service?.frontend, sorted(service?.backends ?? []), sorted(drains)];
+}
+
+function sorted<T>(named: Iterable<readonly [string, T]>): readonly (readonly [string, T])[] {
+  return [...named].toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 describe('properties', () => {
-  const good = fc.constantFrom('', '{"weight":1}', '{"weight":2}', '{"tcp":80}');
-  const path = fc.constantFrom(WEB, A, B, 'services/db/backends/x', 'routes/r', 'routes/s', 'nobody/knows', 'sync');
+  const good = fc.constantFrom('', '{"weight":1}', '{"weight":2}', '{"tcp":80}', '{"reason":"disk"}');
+  const drains = ['drain/hosts/h', 'drain/backends/web/a', 'drain/backends/db/x', 'drain/balancers/b'];
+  const others = ['services/db/backends/x', 'routes/r', 'routes/s', 'nobody/knows', 'sync'];
+  const path = fc.constantFrom(WEB, A, B, ...others, ...drains);
   const step = fc.record({
     source: fc.nat({ max: 2 }),
     changes: fc.dictionary(path, fc.option(good, { nil: undefined })),
@@ -524,11 +587,15 @@ describe('properties', () => {
         }
         const before = structuredClone(tree.config);
         const change = tree.apply(last.source, changes(last.changes));
-        const names = new Set([...before.services.keys(), ...tree.config.services.keys()]);
+        const names = ['web', 'db'];
         const differing = [...names].filter(
           (name) => JSON.stringify(flat(before, name)) !== JSON.stringify(flat(tree.config, name)),
         );
         expect([...change.services].toSorted()).toEqual(differing.toSorted());
+        for (const kind of ['hosts', 'balancers'] as const) {
+          const drained = (config: typeof before) => JSON.stringify([...config.drains[kind]]);
+          expect(change[kind].size > 0).toBe(drained(before) !== drained(tree.config));
+        }
       }),
     );
   });

@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import {
+  backendDrainKey,
   backendKey,
+  balancerDrainKey,
   balancerStatusKey,
   checkName,
   frontendKey,
+  hostDrainKey,
   hostStatusKey,
   parseKey,
   routeKey,
@@ -23,12 +26,26 @@ test('every key that can be built is read as what it was built from', () => {
       expect(parseKey(syncKey(a))).toEqual({ kind: 'balancerSync', balancer: a });
       expect(parseKey(balancerStatusKey(a))).toEqual({ kind: 'balancerStatus', balancer: a });
       expect(parseKey(hostStatusKey(a))).toEqual({ kind: 'hostStatus', host: a });
+      expect(parseKey(hostDrainKey(a))).toEqual({ kind: 'hostDrain', host: a });
+      expect(parseKey(backendDrainKey(a, b))).toEqual({ kind: 'backendDrain', service: a, backend: b });
+      expect(parseKey(balancerDrainKey(a))).toEqual({ kind: 'balancerDrain', balancer: a });
     }),
   );
 });
 
 test('no path makes the reader throw', () => {
-  const part = fc.constantFrom('services', 'routes', 'balancers', 'hosts', 'sync', 'frontend', 'backends', '', 'x');
+  const part = fc.constantFrom(
+    'services',
+    'routes',
+    'balancers',
+    'hosts',
+    'drain',
+    'sync',
+    'frontend',
+    'backends',
+    '',
+    'x',
+  );
   fc.assert(
     fc.property(
       fc.oneof(
@@ -53,18 +70,28 @@ describe('a key that is probably a mistake says what was expected', () => {
     ['services/../frontend', 'would mean a directory'],
     ['services/a\u0007b/frontend', 'control character'],
     ['sync/eth0', 'expected sync'],
+    ['drain/docker1', 'expected drain/hosts/<host>, drain/backends/<service>/<backend> or drain/balancers/<balancer>'],
+    ['drain/host/docker1', 'expected drain/hosts/<host>'],
+    ['drain/backends/web', 'expected drain/hosts/<host>'],
+    ['drain/balancers/lb1/x', 'expected drain/hosts/<host>'],
   ])('%s', (path, problem) => {
     expect(parseKey(path)).toEqual({ kind: 'unknown', problem: expect.stringContaining(problem) });
   });
 });
 
 describe("other people's keys and directory markers are passed over in silence", () => {
-  test.each(['', 'services/', 'services/web/backends/', 'notes', 'balancers/b1/notes', 'hosts/h1', 'v2/services/x'])(
-    '%j',
-    (path) => {
-      expect(parseKey(path)).toEqual({ kind: 'unknown' });
-    },
-  );
+  test.each([
+    '',
+    'services/',
+    'services/web/backends/',
+    'notes',
+    'balancers/b1/notes',
+    'hosts/h1',
+    'drain/hosts/',
+    'v2/services/x',
+  ])('%j', (path) => {
+    expect(parseKey(path)).toEqual({ kind: 'unknown' });
+  });
 });
 
 describe('a name', () => {

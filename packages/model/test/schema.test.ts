@@ -2,10 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import {
   type Backend,
   decodeBackend,
+  decodeDrain,
   decodeFrontend,
   decodeRoute,
   decodeSync,
   encodeBackend,
+  encodeDrain,
   encodeFrontend,
   encodeRoute,
   encodeSync,
@@ -226,6 +228,26 @@ describe('encoding', () => {
   });
 });
 
+describe('a drain', () => {
+  test.each(['', '{}', 'null', '{"until":"tomorrow"}'])('needs no words: %j', (json) => {
+    expect(decodeDrain(json)).toMatchObject({ ok: true, value: {}, warnings: [] });
+  });
+
+  test('says why and since when, and keeps what else somebody wrote', () => {
+    const decoded = decodeDrain('{"Reason":"kernel update","since":"2026-01-01T00:00:00Z","ticket":7}');
+    expect(decoded.ok && encodeDrain(decoded.value, decoded.unknown)).toBe(
+      '{"reason":"kernel update","since":"2026-01-01T00:00:00Z","ticket":7}',
+    );
+  });
+
+  test.each([
+    ['reboot', 'the value is "reboot"; expected a JSON object'],
+    ['{"reason":7}', 'reason is 7; expected a text'],
+  ])('that cannot be read says so: %s', (json, message) => {
+    expect(decodeDrain(json)).toEqual({ ok: false, messages: [message] });
+  });
+});
+
 test('no text makes a decoder throw, and what it refuses has a reason', () => {
   const names = ['ipv4', 'TCP', 'weight', 'Persistence', 'tunnel', 'schedulerFlags', 'interface', '__proto__', 'x'];
   const objects = fc.dictionary(fc.constantFrom(...names), fc.jsonValue());
@@ -237,7 +259,7 @@ test('no text makes a decoder throw, and what it refuses has a reason', () => {
         objects.map((object) => JSON.stringify(object)),
       ),
       (json) => {
-        for (const decode of [decodeBackend, decodeFrontend, decodeRoute, decodeSync]) {
+        for (const decode of [decodeBackend, decodeDrain, decodeFrontend, decodeRoute, decodeSync]) {
           const decoded = decode(json);
           expect(decoded.ok || decoded.messages.length > 0).toBe(true);
         }

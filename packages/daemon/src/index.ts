@@ -6,6 +6,7 @@ export { flushed } from './flushed.js';
 export * from './http.js';
 export * from './http-listen.js';
 export * from './logger.js';
+export { manPage, type ManPageOptions } from './man-page.js';
 export * from './metrics.js';
 export {
   commonOptions,
@@ -20,3 +21,4 @@ export * from './options.js';
 export { ProblemLog } from './problem-log.js';
 export * from './process.js';
 export * from './reconcile.js';
+export { type Block, manualPage, type Page, type Section } from './roff.js';

@@ -193,8 +193,7 @@ describe('a command that somebody looks on to', () => {
       clearInterval(idle);
       clearInterval(talk);
       return 7;`;
-    const deaf = (child: ChildProcess) => child.stdout?.destroy();
-    expect(await run(talks, VERBOSE, deaf, ATTENDED)).toMatchObject({ code: 7 });
+    expect(await run(talks, VERBOSE, (child) => child.stdout?.destroy(), ATTENDED)).toMatchObject({ code: 7 });
   });
 
   test('logs only what is wrong unless asked for more', async () => {

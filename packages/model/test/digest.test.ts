@@ -8,6 +8,10 @@ function digestOf(texts: Iterable<string>): string {
   return String(digest);
 }
 
+function entry(service: number, weight: number): string {
+  return `services/web${service}/backends/a {"weight":${weight}}`;
+}
+
 describe('the digest of a set of texts', () => {
   test('is the same in whatever order they came, and whatever came and went meanwhile', () => {
     const texts = fc.uniqueArray(fc.string());
@@ -23,7 +27,6 @@ describe('the digest of a set of texts', () => {
   });
 
   test('is another one for ten thousand sets that are nearly the same', () => {
-    const entry = (service: number, weight: number) => `services/web${service}/backends/a {"weight":${weight}}`;
     const all = Array.from({ length: 100 }, (_, service) =>
       Array.from({ length: 100 }, (__, weight) => digestOf([entry(service, weight), entry(service + 1, 100 - weight)])),
     );

@@ -1,3 +1,4 @@
+import { Digest } from './digest.js';
 import type { Content, Entry } from './entry.js';
 import { readEntry } from './entry.js';
 import type { SourceEvent } from './event.js';
@@ -39,6 +40,8 @@ interface SourceTree {
   readonly entries: Map<string, Entry>;
   /** How many of `entries` configure nothing: statuses, and keys of others. */
   ignored: number;
+  /** Of all `entries` but these. */
+  readonly digest: Digest;
   /** Those of `entries` that have something to say. */
   readonly troubled: Map<string, Entry>;
   /** Those that were bad when the source was read for the first time, and have been ever since. */
@@ -75,6 +78,7 @@ export class ConfigTree {
       takesRoutes: urlHasPrefix(url, filterRoutes),
       entries: new Map(),
       ignored: 0,
+      digest: new Digest(),
       troubled: new Map(),
       rejected: new Set(),
       read: false,
@@ -148,6 +152,16 @@ export class ConfigTree {
     return source === undefined ? 0 : source.entries.size - source.ignored;
   }
 
+  /**
+   * A short word for the configuration that a source has, by which agents that have read the same know each other. What
+   * agents write of themselves does not count.
+   *
+   * @param index the source's place in the list given to the constructor
+   */
+  digest(index: number): string {
+    return String(this.#sources[index]?.digest ?? new Digest());
+  }
+
   /** Every source has been read once. */
   get complete(): boolean {
     return this.#sources.every(({ read }) => read);
@@ -198,6 +212,8 @@ export class ConfigTree {
     touched.add(path);
     if (previous?.standing === 'ignored') {
       source.ignored -= 1;
+    } else if (previous !== undefined) {
+      source.digest.remove(`${path} ${previous.text}`);
     }
     if (source.troubled.delete(path)) {
       this.#report = undefined;
@@ -211,6 +227,8 @@ export class ConfigTree {
     source.entries.set(path, entry);
     if (entry.standing === 'ignored') {
       source.ignored += 1;
+    } else {
+      source.digest.add(`${path} ${text}`);
     }
     if (entry.standing !== 'rejected') {
       source.rejected.delete(path);

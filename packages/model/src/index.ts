@@ -1,5 +1,6 @@
 export * from './addresses.js';
 export * from './config.js';
+export { Digest } from './digest.js';
 export * from './encode.js';
 export * from './event.js';
 export * from './keys.js';

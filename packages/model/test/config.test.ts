@@ -68,6 +68,23 @@ describe('one source', () => {
     expect(tree.entries(1)).toBe(0);
   });
 
+  test('its digest is that of the configuration as it is written, and of nothing that agents write of themselves', () => {
+    const tree = new ConfigTree(['memory:']);
+    const empty = tree.digest(0);
+    tree.apply(0, snapshot({ [WEB]: '{}', [A]: '{"weight":1}', 'hosts/h1/status': '{}' }));
+    const first = tree.digest(0);
+    expect(first).not.toBe(empty);
+    tree.apply(0, changes({ 'hosts/h1/status': '{"problems":1}', notes: 'x' }));
+    expect(tree.digest(0)).toBe(first);
+    tree.apply(0, changes({ [A]: '{"weight":-1}' }));
+    const bad = tree.digest(0);
+    expect(bad).not.toBe(first);
+    tree.apply(0, changes({ [A]: ' {"weight":1}', [B]: '{}' }));
+    tree.apply(0, changes({ [A]: '{"weight":1}', [B]: undefined }));
+    expect(tree.digest(0)).toBe(first);
+    expect(tree.digest(1)).toBe(empty);
+  });
+
   test('the same snapshot again changes nothing', () => {
     const tree = new ConfigTree(['memory:']);
     tree.apply(0, snapshot({ [WEB]: '{}', [A]: '{"weight":1}' }));
@@ -574,6 +591,7 @@ describe('properties', () => {
         }
         expect(incremental.config).toEqual(scratch.config);
         expect(incremental.problems).toEqual(scratch.problems);
+        for (const index of final.keys()) expect(incremental.digest(index)).toBe(scratch.digest(index));
       }),
     );
   });

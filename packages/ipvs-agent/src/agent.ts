@@ -22,12 +22,14 @@ import type { Problem } from '@clusterf/model';
 import type { Source } from '@clusterf/store';
 import { apply, type Failure, isStale, type Kernel } from './apply.js';
 import { diff } from './diff.js';
+import { DrainWatch } from './drain-watch.js';
 import type { EtcdEndpoints } from './etcd-endpoints.js';
 import { type Changes, Follower } from './follow.js';
 import type { Ownership } from './ownership.js';
 import type { Desired, PlanOptions } from './plan.js';
 import { Planner } from './planner.js';
-import { printHeld, printOp, printTable } from './print.js';
+import { printTable } from './print.js';
+import { type Rehearsal, rehearsalText } from './rehearsal.js';
 import { type Observer, Report } from './report.js';
 import type { Circumstances, Restraint } from './restraint.js';
 import { Retries } from './retries.js';
@@ -52,6 +54,8 @@ export interface AgentOptions extends PlanOptions {
   readonly adopt: boolean;
   /** Return when the kernel is as the tree says: `--once`. */
   readonly once: boolean;
+  /** Take a tree that publishes nothing at its word from the start: no typo in a prefix can be the reason for it. */
+  readonly trustEmpty?: boolean | undefined;
 }
 
 export interface AgentParts {
@@ -91,13 +95,15 @@ export class IpvsAgent {
   readonly #report: Report;
   readonly #loop: ReconcileLoop;
   readonly #view: KernelView;
+  readonly #drained: DrainWatch;
   readonly #dirty = new Set<string>();
-  /** Whether the tree has published anything yet. */
-  #published = false;
+  /** Whether the tree has published anything yet, or need not have. */
+  #published: boolean;
   /** Whether what comes before the first pass is done. */
   #begun = false;
   /** Whether the first pass is done. */
   #ready = false;
+  #rehearsal: Rehearsal | undefined;
   /** When the pass under way began, by the clock. */
   #passing: number | undefined;
   readonly #others = new Map<string, readonly Problem[]>();
@@ -107,6 +113,7 @@ export class IpvsAgent {
     const { sources, log, clock, observer } = parts;
     this.#options = options;
     this.#parts = parts;
+    this.#published = options.trustEmpty === true;
     this.#follower = new Follower(sources, options, log, clock);
     this.#planner = new Planner({ ...options, etcdServedAt: (id) => parts.etcd.servedAt(id) });
     this.#report = new Report(log, observer);
@@ -120,6 +127,14 @@ export class IpvsAgent {
         this.#loop.trigger();
       },
       onLost: () => this.#loop.trigger(),
+    });
+    this.#drained = new DrainWatch({
+      ...parts,
+      balancer: parts.surroundings.balancer,
+      onlyHost: options.onlyHost,
+      desired: this.#planner.desired,
+      known: () => this.#view.known,
+      onCount: () => observer.counted(),
     });
     this.#loop = new ReconcileLoop({
       pass: async (reason) => await this.#pass(reason),
@@ -181,16 +196,20 @@ export class IpvsAgent {
         await surroundings.resync();
       }
       const changes = this.#follower.takeChanges();
+      this.#drained.attend(this.#follower.tree.config);
       if (moved) for (const name of this.#follower.tree.config.services.keys()) changes.services.add(name);
       this.#replan(changes);
       const actual = await this.#view.look((key) => this.#dirty.add(key));
       if (this.#options.noop) {
-        await this.#rehearse(actual);
+        this.#rehearsal = await this.#rehearse(actual);
+        const text = rehearsalText(this.#rehearsal);
+        this.#report.once('printed', text, () => this.#parts.print(text));
       } else {
         await this.#begin(actual);
         if (reason === 'resync') void this.#view.walk(actual);
         await this.#converge(actual);
         if (thorough || changes.sync) await this.#synchronise(actual);
+        if (!this.#options.once) this.#drained.count();
         this.#print(actual);
         if (changes.since !== undefined) observer.eventToKernel((clock.now() - changes.since) / 1000);
       }
@@ -237,6 +256,7 @@ export class IpvsAgent {
   async #converge(actual: MutableTable): Promise<void> {
     const { clock, kernel, log, ownership, restraint, surroundings } = this.#parts;
     const { desired } = this.#planner;
+    const { config } = this.#follower.tree;
     const now = clock.now();
     const keys = [...this.#dirty].filter((key) => !this.#retries.waits(key, now));
     for (const key of keys) {
@@ -262,7 +282,7 @@ export class IpvsAgent {
           },
           refused: (failure) => this.#report.refused(failure),
           made: async (removals) =>
-            await surroundings.announce(actual, circumstances.owned, [...todo.make, ...todo.remove], removals),
+            await surroundings.announce(config, actual, circumstances.owned, [...todo.make, ...todo.remove], removals),
         });
         await this.#view.reread(actual, failures);
         const stale = failures.filter(isStale);
@@ -300,27 +320,21 @@ export class IpvsAgent {
     if (surroundings.syncing !== syncing) this.#loop.trigger(); // What can be planned depends on it.
   }
 
-  /** What would be done, in the words of `--noop`. */
-  async #rehearse(actual: Table): Promise<void> {
-    const { print, restraint, state, surroundings } = this.#parts;
-    const flushed = this.#options.flush ? [...actual.keys()] : [];
+  /** What would be done: `--noop`. */
+  async #rehearse(actual: Table): Promise<Rehearsal> {
+    const { restraint, state, surroundings, wall } = this.#parts;
     const { adopt, flush } = this.#options;
     const now = this.#circumstances(flush ? new Map() : actual, this.#dirty);
     const circumstances = adopt ? { ...now, owned: () => true } : now;
     const all = diff(circumstances.actual, this.#planner.desired, circumstances.owned);
     const { make, remove } = restraint.allow(all, circumstances);
-    const around = await surroundings.rehearse(this.#follower.tree.config, this.#planner.desired);
-    const held = restraint.status(this.#parts.wall()).held.flatMap(printHeld);
-    const obstacle = await state.obstacle();
-    const lines = [
-      ...flushed.map((key) => `flush: ${key}`),
-      ...[...make, ...remove].map(printOp),
-      ...held,
-      ...around,
-      ...(obstacle === undefined ? [] : [`cannot write state: ${obstacle}`]),
-    ];
-    const text = lines.length > 0 ? `${lines.join('\n')}\n` : 'nothing to do\n';
-    this.#report.once('printed', text, () => print(text));
+    return {
+      flushed: flush ? [...actual.keys()] : [],
+      ops: [...make, ...remove],
+      held: restraint.status(wall()).held,
+      around: await surroundings.rehearse(this.#follower.tree.config, this.#planner.desired),
+      obstacle: await state.obstacle(),
+    };
   }
 
   #print(actual: Table): void {
@@ -343,10 +357,11 @@ export class IpvsAgent {
   }
 
   /** What `/status` shows of it. */
-  status(): Omit<AgentStatus, 'version' | 'balancer' | 'machine' | 'pid' | 'started'> {
+  status(): Omit<AgentStatus, 'version' | 'balancer' | 'machine' | 'pid' | 'started' | 'onlyHost'> {
     const { clock, ownership, restraint, surroundings, wall } = this.#parts;
     const actual: Table = this.#view.known ?? new Map();
     const ours = [...actual].filter(([key]) => ownership.has(key));
+    const around = surroundings.status;
     return {
       ready: this.#ready,
       sources: this.#follower.statuses,
@@ -355,6 +370,7 @@ export class IpvsAgent {
       virtualServices: ours.length,
       destinations: ours.reduce((sum, [, { destinations }]) => sum + destinations.size, 0),
       foreign: this.#view.foreign,
+      drained: this.#drained.status(around.virtualAddresses.bound.length),
       ...restraint.status(wall()),
       retrying: this.#retries.all.map(({ key, failures, at }) => ({
         virtualService: key,
@@ -363,8 +379,13 @@ export class IpvsAgent {
       })),
       drift: this.#report.drift,
       lastPass: this.#report.lastPass,
-      ...surroundings.status,
+      ...around,
     };
+  }
+
+  /** With `--noop`: what the last pass would have done. */
+  get rehearsal(): Rehearsal | undefined {
+    return this.#rehearsal;
   }
 
   /** What the tree calls things. */

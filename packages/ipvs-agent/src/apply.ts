@@ -19,6 +19,8 @@ export interface Kernel {
   watchServices(): Promise<ReadonlyMap<string, VirtualService>>;
   /** The same for the destinations of one: what there is of it is in the answer beside them. */
   watchDestinations(service: VirtualService): Promise<MutableEntry>;
+  /** As `connections`, without keeping a pass that runs meanwhile waiting. */
+  watchConnections(id: VirtualServiceId): Promise<ReadonlyMap<string, Connections>>;
 }
 
 /** By the kernel, or by its client, which does not send what the kernel could only misread. */

@@ -1,7 +1,7 @@
 import { type Clock, formatDuration, type Logger, toError } from '@clusterf/daemon';
 import { balancerStatusKey, type Problem } from '@clusterf/model';
 import type { ClaimEntry, RegistrationEvent, Registrations } from '@clusterf/store';
-import type { AgentStatus } from './status.js';
+import type { AgentStatus, DrainedBackends, DrainedBalancer } from './status.js';
 
 /** `balancers/<name>/status`: what one asks of a balancer first. Nothing in it changes with every packet or pass. */
 export interface BalancerSummary {
@@ -23,7 +23,14 @@ export interface BalancerSummary {
   readonly draining: number;
   readonly retrying: number;
   readonly foreign: number;
+  /** Where it has its virtual addresses, and whose backends alone it takes: `--vip-interface`, `--only-host`. */
+  readonly vipInterface: string | null;
+  readonly onlyHost: string | null;
+  /** What is drained as far as it concerns this balancer, without what the tree says of it itself. */
+  readonly drained: readonly DrainedSummary[];
 }
+
+export type DrainedSummary = Omit<DrainedBackends, 'reason' | 'since'> | Omit<DrainedBalancer, 'reason' | 'since'>;
 
 export type SummarisedStatus = Pick<
   AgentStatus,
@@ -40,7 +47,9 @@ export type SummarisedStatus = Pick<
   | 'draining'
   | 'retrying'
   | 'foreign'
->;
+  | 'drained'
+  | 'onlyHost'
+> & { readonly virtualAddresses: Pick<AgentStatus['virtualAddresses'], 'interface'> };
 
 export interface BalancerStatusOptions {
   /** This balancer's name, which `checkName` of @clusterf/model accepts. */
@@ -58,6 +67,8 @@ export interface BalancerStatusOptions {
 
 /** Milliseconds from one look at the status to the next. */
 const INTERVAL = 2_000;
+/** An entry may have a megabyte and a half: who drains a thousand backends one by one does without their counts. */
+const MOST_DRAINED = 1000;
 /** Milliseconds until it is tried again after another balancer turned out to have the name. */
 const TAKEN = 10_000;
 
@@ -215,5 +226,8 @@ export function summarise(status: SummarisedStatus): BalancerSummary {
     draining: status.draining.length,
     retrying: status.retrying.length,
     foreign: status.foreign.length,
+    vipInterface: status.virtualAddresses.interface ?? null,
+    onlyHost: status.onlyHost ?? null,
+    drained: status.drained.slice(0, MOST_DRAINED).map(({ reason: _reason, since: _since, ...rest }) => rest),
   };
 }

@@ -34,7 +34,10 @@ export interface SyncPeer {
  * whose destinations are not the others': connections of the same client to the same virtual address pass both tiers,
  * and each would take the other's for its own.
  */
-export function wantedDaemons(config: Config, { balancer, apart }: SyncPeer): WantedDaemons {
+export function wantedDaemons(
+  config: Pick<Config, 'sync' | 'balancerSync'>,
+  { balancer, apart }: SyncPeer,
+): WantedDaemons {
   const own = config.balancerSync?.get(balancer);
   const settings = own ?? (apart ? undefined : config.sync);
   if (settings === undefined) return { daemons: [], problems: [] };

@@ -13,6 +13,9 @@ export interface FollowOptions {
 /** What changed in the tree since it was asked last. */
 export interface Changes {
   readonly services: Set<string>;
+  /** Docker hosts and balancers that are drained now, or no longer. */
+  readonly hosts: Set<string>;
+  readonly balancers: Set<string>;
   routes: boolean;
   sync: boolean;
   /** When the first of it arrived, by the clock; undefined if nothing changed. */
@@ -98,15 +101,17 @@ export class Follower {
     }
     this.#told[index]?.clear();
     const { complete, problems } = this.tree;
-    const { services, routes, sync } = this.tree.apply(index, event);
+    const { services, routes, sync, hosts, balancers } = this.tree.apply(index, event);
     if (event.type === 'snapshot')
       this.#log.info('source read', { source: source.url, entries: this.tree.entries(index) });
     this.#note(index, { state: 'current' });
     const changes = this.#changes;
     for (const name of services) changes.services.add(name);
+    for (const name of hosts) changes.hosts.add(name);
+    for (const name of balancers) changes.balancers.add(name);
     changes.routes ||= routes;
     changes.sync ||= sync;
-    const changed = services.size > 0 || routes || sync;
+    const changed = services.size > 0 || routes || sync || hosts.size > 0 || balancers.size > 0;
     if (changed) changes.since ??= this.#clock.now();
     if (changed || complete !== this.tree.complete || problems !== this.tree.problems) onNews();
   }
@@ -121,7 +126,14 @@ export class Follower {
 }
 
 function nothing(): Changes {
-  return { services: new Set(), routes: false, sync: false, since: undefined };
+  return {
+    services: new Set(),
+    hosts: new Set(),
+    balancers: new Set(),
+    routes: false,
+    sync: false,
+    since: undefined,
+  };
 }
 
 function timestamp(): string {

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { type Clock, HttpEndpoint, type Logger, parseHttpListen } from '@clusterf/daemon';
+import { type Clock, HttpEndpoint, type HttpSurface, type Logger, parseHttpListen } from '@clusterf/daemon';
 import { IpvsClient } from '@clusterf/ipvs';
 import type { Problem } from '@clusterf/model';
 import { etcdOptions, openRegistrations } from '@clusterf/store';
@@ -55,36 +55,45 @@ export class Health implements AsyncDisposable {
         metrics.pass(pass, outcome);
         this.#published?.changed();
       },
+      counted: () => this.#published?.changed(),
     };
   }
 
   /** From here on the agent is shown. */
   show(agent: IpvsAgent): void {
-    this.#agent = agent;
-    const { clock, log, sources } = this.#parts;
+    const { clock, log } = this.#parts;
     const listen = parseHttpListen(this.#options.httpListen);
     if (listen !== undefined && listen !== 'none') {
-      const scraper = new Scraper({
-        metrics: this.#metrics,
-        open: async () => await IpvsClient.open(),
-        names: () => agent.names,
-        clock,
-        onProblems: (problems) => this.#note('counters', problems),
-      });
-      this.#scraper = scraper;
-      this.#endpoint = new HttpEndpoint({
-        listen,
-        surface: {
-          metrics: async () => await scraper.scrape(),
-          unhealthy: () => agent.unhealthy,
-          unready: () => agent.unready,
-          status: () => this.#status(),
-        },
-        clock,
-        log,
-        onProblems: (problems) => this.#note('http', problems),
-      });
+      const surface = this.surface(agent);
+      const onProblems = (problems: readonly Problem[]) => this.#note('http', problems);
+      this.#endpoint = new HttpEndpoint({ listen, surface, clock, log, onProblems });
     }
+    this.publish(agent);
+  }
+
+  /** What there is to show over HTTP. */
+  surface(agent: IpvsAgent): HttpSurface {
+    this.#agent = agent;
+    const scraper = new Scraper({
+      metrics: this.#metrics,
+      open: async () => await IpvsClient.open(),
+      names: () => agent.names,
+      clock: this.#parts.clock,
+      onProblems: (problems) => this.#note('counters', problems),
+    });
+    this.#scraper = scraper;
+    return {
+      metrics: async () => await scraper.scrape(),
+      unhealthy: () => agent.unhealthy,
+      unready: () => agent.unready,
+      status: () => this.#status(),
+    };
+  }
+
+  /** Keeps its status in the first source that is an etcd, if any is. */
+  publish(agent: IpvsAgent): void {
+    this.#agent = agent;
+    const { clock, log, sources } = this.#parts;
     const url = statusSource(sources);
     if (url === undefined) return;
     this.#published = new BalancerStatus({
@@ -118,6 +127,7 @@ export class Health implements AsyncDisposable {
       machine: hostname(),
       pid: process.pid,
       started: this.#started,
+      onlyHost: this.#options.onlyHost,
       ...agent.status(),
     };
   }

@@ -1,6 +1,13 @@
-import { ArgumentError, destinationKey, type IpvsClient, virtualServiceKey } from '@clusterf/ipvs';
+import {
+  ArgumentError,
+  destinationKey,
+  type IpvsClient,
+  type ConnectedDestination,
+  virtualServiceKey,
+} from '@clusterf/ipvs';
 import type { Kernel, Refusal } from './apply.js';
 import type { Op } from './diff.js';
+import type { Connections } from './drain.js';
 import { tableEntry } from './table.js';
 
 /** Counters are asked for by whoever shows them. */
@@ -27,17 +34,21 @@ export function ipvsKernel(client: IpvsClient, onlooker: IpvsClient): Kernel {
     },
     execute: async (ops) => await execute(client, ops),
     flush: async () => await client.flush(),
-    connections: async (id) =>
-      new Map(
-        (await client.destinations(id, LEAN)).map((destination) => [
-          destinationKey(destination),
-          { active: destination.activeConnections, inactive: destination.inactiveConnections },
-        ]),
-      ),
+    connections: async (id) => connectionsOf(await client.destinations(id, LEAN)),
     watchServices: async () =>
       new Map((await onlooker.services(LEAN)).map((service) => [virtualServiceKey(service.id), service])),
     watchDestinations: async (service) => tableEntry(service, await onlooker.destinations(service.id, LEAN)),
+    watchConnections: async (id) => connectionsOf(await onlooker.destinations(id, LEAN)),
   };
+}
+
+function connectionsOf(destinations: readonly ConnectedDestination[]): ReadonlyMap<string, Connections> {
+  return new Map(
+    destinations.map((destination) => [
+      destinationKey(destination),
+      { active: destination.activeConnections, inactive: destination.inactiveConnections },
+    ]),
+  );
 }
 
 /** One operation that the client itself refuses, which the planner should never ask for, does not stop the others. */

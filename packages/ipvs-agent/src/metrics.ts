@@ -14,6 +14,7 @@ export type MeasuredStatus = Pick<
   | 'foreign'
   | 'held'
   | 'draining'
+  | 'drained'
   | 'retrying'
   | 'masquerade'
   | 'lastPass'
@@ -169,6 +170,7 @@ function statusGauges(registry: Registry) {
     brake: gauge('clusterf_ipvs_brake_holding', 'Whether the brake holds removals back.'),
     held: gauge('clusterf_ipvs_held_destinations', 'Destinations whose removal is held back, by why.', 'reason'),
     draining: gauge('clusterf_ipvs_draining_destinations', 'Destinations that drain before they are removed.'),
+    drained: gauge('clusterf_ipvs_drained', 'What operators have drained: takes no new connections.', 'kind', 'name'),
     retrying: gauge('clusterf_ipvs_retrying_virtual_services', 'Virtual services the kernel refused something for.'),
     masquerade: gauge('clusterf_ipvs_masquerade_in_place', 'Whether the rules of --masquerade are in place.', 'family'),
     masqueradeDrift: new Counter({
@@ -199,6 +201,8 @@ function showStatus(gauges: StatusGauges, status: MeasuredStatus): void {
   for (const { reason, destinations } of status.held) gauges.held.inc({ reason }, destinations);
   gauges.brake.set(Number(status.held.some(({ reason }) => reason === 'brake')));
   gauges.draining.set(status.draining.length);
+  gauges.drained.reset();
+  for (const { kind, name } of status.drained) gauges.drained.set({ kind, name }, 1);
   gauges.retrying.set(status.retrying.length);
   gauges.masquerade.reset();
   for (const [family, inPlace] of Object.entries(status.masquerade.families))

@@ -9,8 +9,9 @@ import {
   type VirtualServiceId,
   virtualServiceKey,
 } from '@clusterf/ipvs';
-import type { Family, ForwardingMethod, Frontend, Problem, Protocol, Service } from '@clusterf/model';
+import type { Drains, Family, ForwardingMethod, Frontend, Problem, Protocol, Service } from '@clusterf/model';
 import { destinationsAt, findWays, type NamedBackend } from './destinations.js';
+import { withDrains } from './drained.js';
 import type { RouteTable } from './routes.js';
 import { schedulerFlags } from './scheduler.js';
 import { ServiceProblems } from './service-problems.js';
@@ -45,6 +46,12 @@ export type PlannedEntry = TableEntry<PlannedService, PlannedDestination>;
 /** What the kernel should hold, by `virtualServiceKey`. */
 export type Desired = ReadonlyMap<string, PlannedEntry>;
 
+/** What else of the tree a service's plan depends on. */
+export interface PlanCircumstances {
+  readonly routes: RouteTable;
+  readonly drains: Drains;
+}
+
 export interface ServicePlan {
   readonly entries: readonly PlannedEntry[];
   readonly problems: readonly Problem[];
@@ -54,14 +61,20 @@ const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
 
 /** One service's virtual services and destinations, with what is wrong or left out and why. */
-export function planService(name: string, service: Service, routes: RouteTable, options: PlanOptions): ServicePlan {
+export function planService(
+  name: string,
+  service: Service,
+  { routes, drains }: PlanCircumstances,
+  options: PlanOptions,
+): ServicePlan {
   const { frontend } = service;
   if (frontend === undefined) return { entries: [], problems: [] };
   const problems = new ServiceProblems(name);
   const ids = virtualServiceIds(frontend, service, options, problems);
   if (frontend.onePacket === true && ids.length > 0 && !ids.some(carriesDatagrams))
     problems.ofFrontend('onePacket: expected udp or fwmark, only datagrams can be scheduled one by one; ignored');
-  const backends = backendsOf(service, options.onlyHost);
+  const { onlyHost } = options;
+  const backends = withDrains(name, backendsOf(service, onlyHost), drains, onlyHost);
   const entries = FAMILIES.flatMap((family) => {
     const idsOfFamily = ids.filter((id) => id.family === family);
     const ways = findWays(family, idsOfFamily, backends, frontend, routes, options, problems);

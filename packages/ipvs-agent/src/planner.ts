@@ -1,14 +1,18 @@
 import { virtualServiceKey } from '@clusterf/ipvs';
-import type { Config, Problem, Route } from '@clusterf/model';
+import type { Config, Problem, Route, Service } from '@clusterf/model';
 import { type Desired, type PlannedEntry, type PlanOptions, planService, type ServicePlan } from './plan.js';
 import { changedPrefixes, type RouteTable, routeTable } from './routes.js';
 
 /** What an event changed in the tree, as far as plans go. */
 export interface TreeChange {
-  /** Services whose frontend or backends differ now, gone ones included. */
+  /** Services whose frontend, backends or drains of single backends differ now, gone ones included. */
   readonly services: ReadonlySet<string>;
   readonly routes: boolean;
+  /** Docker hosts that are drained now, or no longer; absent = none. */
+  readonly hosts?: ReadonlySet<string>;
 }
+
+const NO_HOSTS: ReadonlySet<string> = new Set();
 
 /** A service that asks for a virtual service. */
 interface Claim {
@@ -18,7 +22,8 @@ interface Claim {
 
 /**
  * Keeps what the kernel should hold up to date with the tree, at the cost of what changed and not of the tree's size:
- * a changed backend replans its service, a changed route the services with a backend under its prefix.
+ * a changed backend replans its service, a changed route the services with a backend under its prefix, a drained host
+ * those with a backend of its.
  *
  * Two services may ask for one virtual service: the smaller name has it, whatever came first.
  */
@@ -60,9 +65,11 @@ export class Planner {
    * @param syncDaemon whether a sync daemon runs here: the kernel then takes no destinations of another family
    * @returns the keys of the virtual services that may differ from before
    */
-  update(config: Config, { services, routes }: TreeChange, syncDaemon = false): ReadonlySet<string> {
+  update(config: Config, { services, routes, hosts = NO_HOSTS }: TreeChange, syncDaemon = false): ReadonlySet<string> {
     const replan = new Set(services);
     if (routes) this.#touchedByRoutes(config, replan);
+    if (hosts.size > 0)
+      for (const [name, service] of config.services) if (hasBackendOf(hosts, service)) replan.add(name);
     if (syncDaemon !== this.#syncDaemon) for (const name of config.services.keys()) replan.add(name);
     this.#syncDaemon = syncDaemon;
 
@@ -85,8 +92,9 @@ export class Planner {
   #replan(name: string, config: Config, keys: Set<string>): void {
     const service = config.services.get(name);
     const before = this.#services.get(name);
+    const circumstances = { routes: this.#routeTable, drains: config.drains };
     const now =
-      service && planService(name, service, this.#routeTable, { ...this.#options, syncDaemon: this.#syncDaemon });
+      service && planService(name, service, circumstances, { ...this.#options, syncDaemon: this.#syncDaemon });
     for (const { service: virtual } of before?.entries ?? []) {
       const key = virtualServiceKey(virtual.id);
       const others = (this.#claims.get(key) ?? []).filter((claim) => claim.name !== name);
@@ -127,4 +135,9 @@ export class Planner {
       })),
     );
   }
+}
+
+function hasBackendOf(hosts: ReadonlySet<string>, { backends }: Service): boolean {
+  for (const { host } of backends.values()) if (host !== undefined && hosts.has(host)) return true;
+  return false;
 }

@@ -12,6 +12,8 @@ export interface Observer {
   drift(kind: DriftKind): void;
   /** `failed`: the kernel could not be asked at all. */
   pass(pass: PassStatus, outcome: 'done' | 'refused' | 'failed'): void;
+  /** The connections of what is drained have been counted. */
+  counted(): void;
   /** Seconds from an event's arrival to the end of the pass that brought it into the kernel. */
   eventToKernel(seconds: number): void;
 }

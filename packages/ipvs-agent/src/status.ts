@@ -19,6 +19,10 @@ export interface AgentStatus extends SurroundingsStatus {
   readonly destinations: number;
   /** Virtual services in the kernel that neither the tree names nor we made. */
   readonly foreign: readonly string[];
+  /** What operators have drained, as far as it concerns this balancer. */
+  readonly drained: readonly DrainedStatus[];
+  /** `--only-host` */
+  readonly onlyHost: string | undefined;
   /** Removals held back, by the reason why; the operations as `--noop` prints them. */
   readonly held: readonly HeldStatus[];
   readonly draining: readonly DrainingStatus[];
@@ -55,6 +59,33 @@ export interface DrainingStatus {
   readonly destination: string;
   readonly activeConnections: number | undefined;
   readonly until: string;
+}
+
+export type DrainedStatus = DrainedBackends | DrainedBalancer;
+
+interface Drained {
+  /** A backend's is `<service>/<backend>`. */
+  readonly name: string;
+  /** As the operator wrote them. */
+  readonly reason?: string;
+  readonly since?: string;
+}
+
+export interface DrainedBackends extends Drained {
+  readonly kind: 'host' | 'backend';
+  /** Destinations here that are of it, if only in part. */
+  readonly destinations: number;
+  /** Of these, those that other backends share which still take connections: they keep some weight. */
+  readonly shared: number;
+  /** Of all that are not shared; absent until all of these have weight 0 in the kernel and have been counted. */
+  readonly activeConnections?: number;
+}
+
+/** This balancer itself. */
+export interface DrainedBalancer extends Drained {
+  readonly kind: 'balancer';
+  /** Virtual addresses that are still bound. */
+  readonly bound: number;
 }
 
 export interface RetryStatus {

@@ -1,4 +1,4 @@
-import type { Config, Problem } from '@clusterf/model';
+import { balancerDrainKey, type Config, type Problem } from '@clusterf/model';
 import { addressesToBind, type VirtualAddresses, type VirtualAddressesState } from './addresses/index.js';
 import { type SyncPeer, wantedDaemons } from './daemon-ops.js';
 import type { Op } from './diff.js';
@@ -28,6 +28,8 @@ export interface SurroundingsStatus {
 }
 
 const NONE: readonly Problem[] = [];
+const CANNOT_WITHDRAW =
+  'nothing is withdrawn: expected an agent with --vip-interface, whose virtual addresses can be taken away; this balancer goes on taking connections';
 const OF_SERVICES: readonly Op['command'][] = ['newService', 'delService'];
 
 /** What of this machine goes along with the kernel's table: virtual addresses, sync daemons, kernel settings and masquerading. */
@@ -35,9 +37,19 @@ export class Surroundings {
   readonly #parts: SurroundingsParts;
   /** Nothing has been announced since the last look. */
   #fresh = true;
+  /** An operator has drained this balancer. */
+  #drained = false;
+  readonly #cannotWithdraw: readonly Problem[];
 
   constructor(parts: SurroundingsParts) {
     this.#parts = parts;
+    const key = balancerDrainKey(parts.peer.balancer);
+    this.#cannotWithdraw = [{ source: 'plan', key, message: CANNOT_WITHDRAW }];
+  }
+
+  /** This balancer's name in the tree. */
+  get balancer(): string {
+    return this.#parts.peer.balancer;
   }
 
   /** Looks at everything afresh, repairs what others changed of it, and tries again what was refused. */
@@ -56,19 +68,28 @@ export class Surroundings {
   }
 
   /**
-   * Binds what is ready and unbinds what is about to go. Which addresses those are is looked up in the whole table,
-   * and so only where something of this pass can make a difference.
+   * Binds what is ready and unbinds what is about to go; where an operator has drained this balancer, unbinds all. Which
+   * addresses those are is looked up in the whole table, and so only where something of this pass can make a difference.
    *
    * @param actual what the kernel holds, all that is new included
    * @param ops what this pass does
    * @param removals those of them that are not done yet
    */
-  async announce(actual: Table, ours: (key: string) => boolean, ops: readonly Op[], removals: readonly Op[]) {
+  async announce(
+    config: Config,
+    actual: Table,
+    ours: (key: string) => boolean,
+    ops: readonly Op[],
+    removals: readonly Op[],
+  ): Promise<void> {
     const { addresses, masquerade, withdrawWhenEmpty } = this.#parts;
     if (ops.some(({ command }) => command === 'newDestination')) await masquerade.attend();
+    const turned = this.#drained !== this.#isDrained(config);
     const matters = withdrawWhenEmpty ? ops.length > 0 : ops.some(({ command }) => OF_SERVICES.includes(command));
-    if (!matters && !this.#fresh) return;
+    if (!turned && !matters && !this.#fresh) return;
     this.#fresh = false;
+    this.#drained = this.#isDrained(config);
+    if (this.#drained) return await addresses.withdraw();
     const wanted = addressesToBind(actual, { ours, removals, withdrawWhenEmpty });
     await addresses.bind(wanted);
     // Who else has a virtual service on an address of ours is not to lose it: it may be one of ours, forgotten.
@@ -87,7 +108,9 @@ export class Surroundings {
   /** What would be done once the kernel holds what is desired, a line each. */
   async rehearse(config: Config, desired: Desired): Promise<readonly string[]> {
     const { addresses, masquerade, peer, syncDaemons, sysctls, withdrawWhenEmpty } = this.#parts;
-    const wanted = addressesToBind(desired, { ours: () => true, removals: [], withdrawWhenEmpty });
+    this.#drained = this.#isDrained(config);
+    const ready = addressesToBind(desired, { ours: () => true, removals: [], withdrawWhenEmpty });
+    const wanted = this.#drained ? new Set<string>() : ready;
     const { bind, unbind } = await addresses.preview(wanted);
     const mixedFamilies = hasMixedFamilies(desired);
     return [
@@ -112,7 +135,8 @@ export class Surroundings {
   /** The same array while there are none. */
   get problems(): readonly Problem[] {
     const { addresses, masquerade, syncDaemons, sysctls } = this.#parts;
-    const lists = [addresses.problems, syncDaemons.state.problems, sysctls.problems, masquerade.problems];
+    const drain = this.#drained && addresses.interface === undefined ? this.#cannotWithdraw : NONE;
+    const lists = [addresses.problems, drain, syncDaemons.state.problems, sysctls.problems, masquerade.problems];
     const problems = lists.flat();
     return problems.length === 0 ? NONE : problems;
   }
@@ -122,6 +146,10 @@ export class Surroundings {
     const { problems: _addressProblems, ...virtualAddresses } = addresses.state;
     const { problems: _syncProblems, ...sync } = syncDaemons.state;
     return { virtualAddresses, syncDaemons: sync, sysctls: sysctls.status, masquerade: masquerade.status };
+  }
+
+  #isDrained({ drains }: Config): boolean {
+    return drains.balancers.has(this.balancer);
   }
 }
 

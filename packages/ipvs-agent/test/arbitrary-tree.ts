@@ -76,7 +76,8 @@ export function trees(schedulers: readonly string[]): fc.Arbitrary<ReadonlyMap<s
     fc.record({ frontend: frontends(schedulers), backends: fc.dictionary(name, backend) }),
     { minKeys: 1 },
   );
-  return fc.tuple(services, fc.dictionary(name, route, { maxKeys: 3 })).map(([all, routes]) => {
+  const drains = fc.subarray(['hosts/h1', 'hosts/h2', 'backends/a/b', 'backends/b/b', 'backends/c/ö', 'balancers/lb1']);
+  return fc.tuple(services, fc.dictionary(name, route, { maxKeys: 3 }), drains).map(([all, routes, drained]) => {
     const entries = new Map<string, string>();
     for (const [service, { frontend, backends }] of Object.entries(all)) {
       entries.set(`services/${service}/frontend`, JSON.stringify(frontend));
@@ -84,6 +85,7 @@ export function trees(schedulers: readonly string[]): fc.Arbitrary<ReadonlyMap<s
         entries.set(`services/${service}/backends/${each}`, JSON.stringify(value));
     }
     for (const [each, value] of Object.entries(routes)) entries.set(`routes/${each}`, JSON.stringify(value));
+    for (const each of drained) entries.set(`drain/${each}`, '');
     return entries;
   });
 }

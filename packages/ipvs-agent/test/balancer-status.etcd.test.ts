@@ -30,6 +30,13 @@ const SUMMARY = {
   draining: 2,
   retrying: 1,
   foreign: 1,
+  vipInterface: 'clusterf0',
+  onlyHost: null,
+  drained: [
+    { kind: 'host', name: 'docker1', destinations: 3, shared: 1, activeConnections: 7 },
+    { kind: 'backend', name: 'web/a', destinations: 1, shared: 0 },
+    { kind: 'balancer', name: 'lb1', bound: 2 },
+  ],
 };
 
 function quiet(say: (message: string) => void): Logger {

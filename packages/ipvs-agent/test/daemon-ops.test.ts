@@ -3,9 +3,7 @@ import type { SyncDaemon } from '@clusterf/ipvs';
 import type { Config, SyncSettings } from '@clusterf/model';
 import { daemonOps, lengthProblems, printDaemonOp, runsAs, wantedDaemons } from '../src/daemon-ops.js';
 
-const config = (sync?: SyncSettings, own?: SyncSettings): Config => ({
-  services: new Map(),
-  routes: new Map(),
+const config = (sync?: SyncSettings, own?: SyncSettings): Pick<Config, 'sync' | 'balancerSync'> => ({
   ...(sync && { sync }),
   ...(own && { balancerSync: new Map([['lb1', own]]) }),
 });

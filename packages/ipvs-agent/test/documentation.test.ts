@@ -59,6 +59,8 @@ const STATUS_FIELDS: Readonly<Record<keyof AgentStatus, true>> = {
   foreign: true,
   held: true,
   draining: true,
+  drained: true,
+  onlyHost: true,
   retrying: true,
   drift: true,
   lastPass: true,

@@ -56,6 +56,10 @@ export class MemoryKernel implements Kernel {
     return new Map([...known].map((at) => [at, this.open.get(at) ?? { active: 0, inactive: 0 }]));
   }
 
+  async watchConnections(id: VirtualServiceId) {
+    return await this.connections(id);
+  }
+
   async watchServices() {
     this.walks += 1;
     return new Map([...this.table].map(([key, { service }]) => [key, service]));

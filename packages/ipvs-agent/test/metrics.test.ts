@@ -13,6 +13,7 @@ const QUIET: MeasuredStatus = {
   foreign: [],
   held: [],
   draining: [],
+  drained: [],
   retrying: [],
   masquerade: { networks: [], families: {}, hairpinPorts: [], drift: 0 },
   lastPass: undefined,
@@ -107,6 +108,18 @@ describe('what the agent is like', () => {
     const after = await scraped(agent);
     expect(after.value('clusterf_ipvs_brake_holding')).toBe(0);
     expect(after.value('clusterf_ipvs_held_destinations', { reason: 'brake' })).toBe(0);
+  });
+
+  test('what is drained, by name', async () => {
+    let status: MeasuredStatus = STATUS;
+    const agent = metrics({ status: () => status });
+    const now = await scraped(agent);
+    expect(now.value('clusterf_ipvs_drained', { kind: 'host', name: 'docker1' })).toBe(1);
+    expect(now.value('clusterf_ipvs_drained', { kind: 'backend', name: 'web/a' })).toBe(1);
+    expect(now.value('clusterf_ipvs_drained', { kind: 'balancer', name: 'lb1' })).toBe(1);
+    status = QUIET;
+    const after = await scraped(agent);
+    expect(after.value('clusterf_ipvs_drained', { kind: 'host', name: 'docker1' })).toBeUndefined();
   });
 
   test('whether its own status is in etcd, where there is one', async () => {

@@ -258,6 +258,56 @@ describe('a firewall mark', () => {
   });
 });
 
+describe('what an operator has drained', () => {
+  const SERVICES = {
+    web: {
+      frontend: WEB,
+      backends: {
+        a: { ipv4: '172.17.0.2', tcp: 80, host: 'h1' },
+        b: { ipv4: '172.17.0.3', tcp: 80, host: 'h2' },
+        c: { ipv4: '172.17.0.4', tcp: 80 },
+      },
+    },
+    db: { frontend: { ipv4: '10.0.0.1', tcp: 5432 }, backends: { a: { ipv4: '172.17.0.2', tcp: 5432, host: 'h1' } } },
+  };
+  const DB = ['172.17.0.2:5432 masq 10'];
+  /** On the balancer of h1 itself. */
+  const own = (...drained: string[]) => said(plan(tree(SERVICES, {}, drained), { ...OPTIONS, onlyHost: 'h1' }));
+
+  test('a backend has weight 0, and no other', () => {
+    expect(said(plan(tree(SERVICES, {}, ['backend web/b'])))).toEqual({
+      'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 10', '172.17.0.3:80 masq 0', '172.17.0.4:80 masq 10'],
+      'tcp 10.0.0.1:5432 wlc': DB,
+    });
+  });
+
+  test('of a host every backend has, of every service', () => {
+    expect(said(plan(tree(SERVICES, {}, ['host h1'])))).toEqual({
+      'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 0', '172.17.0.3:80 masq 10', '172.17.0.4:80 masq 10'],
+      'tcp 10.0.0.1:5432 wlc': ['172.17.0.2:5432 masq 0'],
+    });
+  });
+
+  test('counts for nothing in a destination that backends share', () => {
+    const routes = { all: { prefix: '172.17.0.0/16', gateway: '192.0.2.11', ipvsMethod: 'droute' } } as const;
+    const weigh = (...drained: string[]) => said(plan(tree(SERVICES, routes, drained)))['tcp 10.0.0.1:80 wlc'];
+    expect(weigh()).toEqual(['192.0.2.11:80 droute 30']);
+    expect(weigh('backend web/a')).toEqual(['192.0.2.11:80 droute 20']);
+    expect(weigh('backend web/a', 'host h2')).toEqual(['192.0.2.11:80 droute 10']);
+    expect(weigh('backend web/a', 'host h2', 'backend web/c')).toEqual(['192.0.2.11:80 droute 0']);
+  });
+
+  test('a host goes on serving what its own balancer is sent, but not from a backend that is drained itself', () => {
+    const all = { 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 10'], 'tcp 10.0.0.1:5432 wlc': DB };
+    expect(own('host h1')).toEqual(all);
+    expect(own('backend web/a')).toEqual({ ...all, 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 0'] });
+  });
+
+  test('a balancer plans as ever', () => {
+    expect(said(plan(tree(SERVICES, {}, ['balancer lb1'])))).toEqual(said(plan(tree(SERVICES))));
+  });
+});
+
 test('plans nothing that the kernel’s client would refuse, whatever the tree takes', () => {
   fc.assert(
     fc.property(trees(['rr', 'sh', 'mh', 'a-scheduler']), fc.boolean(), (entries, syncDaemon) => {
@@ -286,17 +336,20 @@ test('the order in which entries were read makes no difference', () => {
   );
 });
 
-test('loses no weight and no backend: each joins, is a problem, or speaks something else', () => {
+test('loses no weight but what is drained, and no backend: each joins, is a problem, or speaks something else', () => {
   fc.assert(
     fc.property(trees(['rr']), (entries) => {
-      const { services, routes } = read(entries);
+      const { services, routes, drains } = read(entries);
       for (const [name, service] of services) {
-        const planned = planService(name, service, routeTable(routes), OPTIONS);
+        const planned = planService(name, service, { routes: routeTable(routes), drains }, OPTIONS);
         for (const { service: virtual, destinations } of planned.entries) {
           const merged = [...destinations.values()].flatMap(({ backends }) => backends);
           expect(new Set(merged).size).toBe(merged.length);
           for (const { backends, weight } of destinations.values()) {
-            const sum = backends.reduce((total, each) => total + (service.backends.get(each)?.weight ?? 0), 0);
+            const sum = backends.reduce((total, each) => {
+              const { weight: own = 0, host = '' } = service.backends.get(each) ?? {};
+              return drains.hosts.has(host) || drains.backends.has(`${name}/${each}`) ? total : total + own;
+            }, 0);
             expect(weight).toBe(Math.min(sum, 0x7fff_ffff));
           }
           const { family } = virtual.id;

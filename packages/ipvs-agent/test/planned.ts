@@ -1,4 +1,4 @@
-import type { Backend, Config, Frontend, Route } from '@clusterf/model';
+import type { Backend, Config, Drains, Frontend, Route } from '@clusterf/model';
 import { ConfigTree } from '@clusterf/model';
 import type { PlanOptions } from '../src/plan.js';
 import { Planner } from '../src/planner.js';
@@ -14,9 +14,11 @@ export function plan(config: Config, options: PlanOptions = OPTIONS, syncDaemon 
   return planner;
 }
 
+/** @param drained `host h1`, `backend web/a`, `balancer lb1` */
 export function tree(
   services: Record<string, { frontend?: Frontend; backends?: Record<string, Partial<Backend>> }>,
   routes: Record<string, Partial<Route>> = {},
+  drained: readonly string[] = [],
 ): Config {
   return {
     services: new Map(
@@ -29,7 +31,14 @@ export function tree(
       ]),
     ),
     routes: new Map(Object.entries(routes).map(([name, route]) => [name, { priority: 0, ...route }])),
+    drains: drains(drained),
   };
+}
+
+function drains(drained: readonly string[]): Drains {
+  const of = (kind: string) =>
+    new Map(drained.filter((name) => name.startsWith(`${kind} `)).map((name) => [name.slice(kind.length + 1), {}]));
+  return { hosts: of('host'), backends: of('backend'), balancers: of('balancer') };
 }
 
 /** One service `web` with one backend `a`, in this tree of routes. */

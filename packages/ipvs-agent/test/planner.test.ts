@@ -11,9 +11,10 @@ type Entries = Readonly<Record<string, unknown>>;
 /** A tree and a planner that follows it. */
 class Followed {
   readonly #tree = new ConfigTree(['memory:']);
-  readonly #planner = new Planner(OPTIONS);
+  readonly #planner: Planner;
 
-  constructor(entries: Entries) {
+  constructor(entries: Entries, options: PlanOptions = OPTIONS) {
+    this.#planner = new Planner(options);
     this.#apply({
       type: 'snapshot',
       entries: new Map(Object.entries(entries).map(([k, v]) => [k, JSON.stringify(v)])),
@@ -43,6 +44,11 @@ class Followed {
   #apply(event: SourceEvent): string[] {
     return [...this.#planner.update(this.#tree.config, this.#tree.apply(0, event))];
   }
+}
+
+/** Of a virtual service's destinations. */
+function weights({ desired }: Followed, key: string): Record<string, number> {
+  return Object.fromEntries([...(desired.get(key)?.destinations ?? [])].map(([at, { weight }]) => [at, weight]));
 }
 
 const A = 'tcp 10.0.0.1:80';
@@ -83,10 +89,35 @@ describe('what is planned again', () => {
     expect(followed.change({ 'routes/r': { IPVSMethod: 'droute' } }).toSorted()).toEqual([A, B]);
   });
 
-  test('an entry that changes nothing that is planned: nothing', () => {
-    const followed = new Followed(TREE);
-    expect(followed.change({ 'balancers/lb1/status': { ready: true } })).toEqual([]);
+  test('a drained host: services with a backend of its, and again when it is drained no longer', () => {
+    const followed = new Followed({ ...TREE, 'services/b/backends/z': { ipv4: '172.18.0.3', tcp: 80, host: 'h1' } });
+    const a = followed.desired.get(A);
+    expect(followed.change({ 'drain/hosts/h1': {} })).toEqual([B]);
+    expect(weights(followed, B)).toEqual({ '172.18.0.2:80': 10, '172.18.0.3:80': 0 });
+    expect(followed.change({ 'drain/hosts/h1': undefined })).toEqual([B]);
+    expect(weights(followed, B)).toEqual({ '172.18.0.2:80': 10, '172.18.0.3:80': 10 });
+    expect(followed.desired.get(A)).toBe(a);
   });
+
+  test('a drained backend: its service alone', () => {
+    const followed = new Followed(TREE);
+    expect(followed.change({ 'drain/backends/a/x': {} })).toEqual([A]);
+    expect(weights(followed, A)).toEqual({ '172.17.0.2:80': 0 });
+  });
+
+  test('a backend that comes to a drained host: it has weight 0 from the start', () => {
+    const followed = new Followed({ ...TREE, 'drain/hosts/h1': {} });
+    followed.change({ 'services/a/backends/new': { ipv4: '172.17.0.3', tcp: 80, host: 'h1' } });
+    expect(weights(followed, A)).toEqual({ '172.17.0.2:80': 10, '172.17.0.3:80': 0 });
+  });
+
+  test.each([{ 'balancers/lb1/status': { ready: true } }, { 'drain/balancers/lb1': {} }, { 'drain/hosts/nobody': {} }])(
+    'an entry that changes nothing that is planned: nothing: %j',
+    (entry) => {
+      const followed = new Followed(TREE);
+      expect(followed.change(entry)).toEqual([]);
+    },
+  );
 
   test('a service that is gone leaves its virtual service to who else asks for it', () => {
     const followed = new Followed({ ...TREE, 'services/c/frontend': { ipv4: '10.0.0.1', tcp: 80 } });
@@ -104,44 +135,55 @@ describe('what is planned again', () => {
   });
 });
 
-test('a planner that followed every change plans what one that sees only the end does', () => {
-  const service = fc.constantFrom('a', 'b', 'c');
-  const address = fc.constantFrom('172.17.0.2', '172.18.0.2', '172.18.1.2');
-  const entry = fc.oneof(
-    fc.tuple(
-      service.map((name) => `services/${name}/frontend`),
-      fc.record({ ipv4: fc.constantFrom('10.0.0.1', '10.0.0.2'), tcp: fc.constantFrom(80, 81) }),
-    ),
-    fc.tuple(
-      fc.tuple(service, fc.constantFrom('x', 'y')).map(([s, b]) => `services/${s}/backends/${b}`),
-      fc.record({ ipv4: address, tcp: fc.constantFrom(80, 8080) }),
-    ),
-    fc.tuple(
-      fc.constantFrom('routes/p', 'routes/q'),
-      fc.record(
-        {
-          Prefix: fc.constantFrom('172.16.0.0/12', '172.18.0.0/16', '172.18.1.0/24'),
-          Gateway: fc.constantFrom('192.0.2.1', '2001:db8::1'),
-          IPVSMethod: fc.constantFrom('masq', 'droute', 'tunnel'),
-          Priority: fc.constantFrom(0, 1),
-        },
-        { requiredKeys: [] },
+test.each([undefined, 'h1'])(
+  'a planner that followed every change plans what one that sees only the end does, --only-host %s',
+  (onlyHost) => {
+    const options = { ...OPTIONS, onlyHost };
+    const service = fc.constantFrom('a', 'b', 'c');
+    const address = fc.constantFrom('172.17.0.2', '172.18.0.2', '172.18.1.2');
+    const entry = fc.oneof(
+      fc.tuple(
+        service.map((name) => `services/${name}/frontend`),
+        fc.record({ ipv4: fc.constantFrom('10.0.0.1', '10.0.0.2'), tcp: fc.constantFrom(80, 81) }),
       ),
-    ),
-  );
-  const change = entry.chain(([key, value]) => fc.boolean().map((gone) => [key, gone ? undefined : value] as const));
-  fc.assert(
-    fc.property(fc.array(fc.array(change, { minLength: 1, maxLength: 4 }), { maxLength: 12 }), (steps) => {
-      const followed = new Followed({});
-      const end = new Map<string, unknown>();
-      for (const step of steps) {
-        followed.change(Object.fromEntries(step));
-        for (const [key, value] of new Map(step)) {
-          if (value === undefined) end.delete(key);
-          else end.set(key, value);
+      fc.tuple(
+        fc.tuple(service, fc.constantFrom('x', 'y')).map(([s, b]) => `services/${s}/backends/${b}`),
+        fc.record(
+          { ipv4: address, tcp: fc.constantFrom(80, 8080), host: fc.constantFrom('h1', 'h2') },
+          { requiredKeys: ['ipv4', 'tcp'] },
+        ),
+      ),
+      fc.tuple(
+        fc.constantFrom('drain/hosts/h1', 'drain/hosts/h2', 'drain/backends/a/x', 'drain/backends/b/y'),
+        fc.record({ reason: fc.constantFrom('disk', 'kernel') }, { requiredKeys: [] }),
+      ),
+      fc.tuple(
+        fc.constantFrom('routes/p', 'routes/q'),
+        fc.record(
+          {
+            Prefix: fc.constantFrom('172.16.0.0/12', '172.18.0.0/16', '172.18.1.0/24'),
+            Gateway: fc.constantFrom('192.0.2.1', '2001:db8::1'),
+            IPVSMethod: fc.constantFrom('masq', 'droute', 'tunnel'),
+            Priority: fc.constantFrom(0, 1),
+          },
+          { requiredKeys: [] },
+        ),
+      ),
+    );
+    const change = entry.chain(([key, value]) => fc.boolean().map((gone) => [key, gone ? undefined : value] as const));
+    fc.assert(
+      fc.property(fc.array(fc.array(change, { minLength: 1, maxLength: 4 }), { maxLength: 12 }), (steps) => {
+        const followed = new Followed({}, options);
+        const end = new Map<string, unknown>();
+        for (const step of steps) {
+          followed.change(Object.fromEntries(step));
+          for (const [key, value] of new Map(step)) {
+            if (value === undefined) end.delete(key);
+            else end.set(key, value);
+          }
         }
-      }
-      expect(followed.said).toEqual(new Followed(Object.fromEntries(end)).said);
-    }),
-  );
-});
+        expect(followed.said).toEqual(new Followed(Object.fromEntries(end), options).said);
+      }),
+    );
+  },
+);

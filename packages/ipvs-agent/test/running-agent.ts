@@ -75,6 +75,7 @@ export class LogRecord implements Logger {
 
 /** A machine of which nothing goes along with the table. */
 const NOWHERE: AgentSurroundings = {
+  balancer: 'lb1',
   resync: async () => {},
   syncing: false,
   announce: async () => {},
@@ -114,6 +115,7 @@ export class RunningAgent {
     this.ownership = parts.ownership;
     this.agent = parts.agent;
     this.printed = parts.printed;
+    this.counted = parts.counted;
     this.#stop = stop;
     this.done = once ? this.agent.runOnce() : this.agent.run();
     this.done.catch(() => {});
@@ -121,6 +123,8 @@ export class RunningAgent {
   }
 
   readonly printed: string[];
+  /** One for each time that it has counted the connections of what is drained. */
+  readonly counted: true[];
 
   static async start(sources: readonly ScriptedSource[], kernel: MemoryKernel, settings: Settings = {}) {
     const {
@@ -136,6 +140,7 @@ export class RunningAgent {
     } = settings;
     const [log, clock, stop] = [new LogRecord(), new ManualClock(), new AbortController()];
     const printed: string[] = [];
+    const counted: true[] = [];
     const state = new StateDirectory(stateDirectory, log);
     const ownership = new Ownership(
       await state.load({ name: 'owned', schema: OwnedState, empty: { version: 1, virtualServices: [...owned] } }),
@@ -159,7 +164,13 @@ export class RunningAgent {
         surroundings: NOWHERE,
         state,
         etcd: new EtcdEndpoints({ hosts: etcd, lookUp: async () => lookUp(), clock }),
-        observer: { operation: () => {}, drift: () => {}, pass: () => {}, eventToKernel: () => {} },
+        observer: {
+          operation: () => {},
+          drift: () => {},
+          pass: () => {},
+          counted: () => void counted.push(true),
+          eventToKernel: () => {},
+        },
         log,
         print: (text) => void printed.push(text),
         clock,
@@ -167,7 +178,7 @@ export class RunningAgent {
         signal: stop.signal,
       },
     );
-    return new RunningAgent({ log, clock, kernel, ownership, agent, printed }, stop, options.once ?? false);
+    return new RunningAgent({ log, clock, kernel, ownership, agent, printed, counted }, stop, options.once ?? false);
   }
 
   async stop(): Promise<void> {

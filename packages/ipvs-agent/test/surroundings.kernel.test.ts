@@ -115,6 +115,39 @@ describe('virtual addresses', () => {
     expect(await agent.stop()).toBe(0);
   });
 
+  test('of a balancer that is drained are taken away, also when its agent starts, and bound again when that is over', async () => {
+    const args = [...flags, '--vip-interface', DEVICE, '--balancer-name', 'lb1'];
+    await using first = new AgentProcess('clusterf-ipvs', args);
+    await until('both to be bound', async () => (await addresses()).length === 2);
+    const table = await output('ipvsadm', '-Sn');
+    await put({ 'drain/balancers/lb1': { reason: 'disk' } });
+    await until('none to be bound', async () => (await addresses()).length === 0);
+    expect(await output('ipvsadm', '-Sn')).toBe(table);
+    expect(JSON.parse((await get('/status')).text)).toMatchObject({
+      drained: [{ kind: 'balancer', name: 'lb1', reason: 'disk', bound: 0 }],
+      problems: [],
+    });
+    await first.stop();
+    await using second = new AgentProcess('clusterf-ipvs', args);
+    await second.waitFor('drained: balancer lb1');
+    await until('it to be ready', async () => await answers('/readyz', 200));
+    expect(await addresses()).toEqual([]);
+    await put({ 'drain/balancers/lb1': undefined });
+    await until('both to be bound again', async () => (await addresses()).length === 2);
+  });
+
+  test('that nobody keeps cannot be taken away from a drained balancer: a problem, and nothing else', async () => {
+    await using agent = new AgentProcess('clusterf-ipvs', [...flags, '--balancer-name', 'lb1']);
+    await until('it to be ready', async () => await answers('/readyz', 200));
+    await put({ 'drain/balancers/lb1': {}, 'drain/balancers/lb2': {} });
+    await until('the problem', () =>
+      /problem: drain\/balancers\/lb1: nothing is withdrawn: expected an agent with --vip-interface/.test(agent.text()),
+    );
+    await put({ 'drain/balancers/lb1': undefined });
+    await until('its end', async () => JSON.parse((await get('/status')).text).problems.length === 0);
+    expect(agent.logged('virtual address bound')).toEqual([]);
+  });
+
   test('--exit-withdraw takes them away on exit, and leaves the table', async () => {
     await using agent = new AgentProcess('clusterf-ipvs', [...flags, '--vip-interface', DEVICE, '--exit-withdraw']);
     await until('both to be bound', async () => (await addresses()).length === 2);

@@ -33,8 +33,8 @@ async function start(): Promise<SyncDaemons> {
 function tree(sync?: object) {
   const decoded = sync && decodeSync(JSON.stringify(sync));
   if (decoded?.ok === false) throw new Error(decoded.messages.join());
-  const settings = decoded && { sync: decoded.value };
-  return wantedDaemons({ services: new Map(), routes: new Map(), ...settings }, { balancer: 'lb1', apart: false });
+  const settings = decoded === undefined ? {} : { sync: decoded.value };
+  return wantedDaemons(settings, { balancer: 'lb1', apart: false });
 }
 
 /** The daemons as another program sees them. */

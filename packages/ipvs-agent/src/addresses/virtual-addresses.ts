@@ -37,7 +37,8 @@ export interface VirtualAddressesState {
  * nothing changes neither makes a system call.
  */
 export class VirtualAddresses implements Disposable {
-  readonly #interface: string | undefined;
+  /** `--vip-interface` */
+  readonly interface: string | undefined;
   readonly #state: StateFile<AddressesState>;
   readonly #rtnetlink = new Rtnetlink();
   readonly #bindings: Bindings | undefined;
@@ -45,7 +46,7 @@ export class VirtualAddresses implements Disposable {
   #former: readonly Bindings[] = [];
 
   private constructor({ interface: name, state, etcdAt, log }: VirtualAddressesOptions) {
-    this.#interface = name;
+    this.interface = name;
     this.#state = state;
     const isLeaving = (address: string) => this.#former.some((former) => former.has(address));
     const parts = { rtnetlink: this.#rtnetlink, log, isLeaving, etcdAt, remember: async () => await this.#remember() };
@@ -78,7 +79,10 @@ export class VirtualAddresses implements Disposable {
     if (this.#bindings?.usable) await this.#withdrawFormer();
   }
 
-  /** Removes all of ours, and devices that we made if nobody else has put anything on them: `--exit-withdraw`. */
+  /**
+   * Removes all of ours, and devices that we made if nobody else has put anything on them: `--exit-withdraw`, and a
+   * balancer that is drained. The next `bind` makes them again.
+   */
   async withdraw(): Promise<void> {
     this.resync();
     await this.#bindings?.withdraw();
@@ -99,7 +103,7 @@ export class VirtualAddresses implements Disposable {
 
   get state(): VirtualAddressesState {
     return {
-      interface: this.#interface,
+      interface: this.interface,
       bound: this.#bindings?.bound ?? [],
       foreign: this.#bindings?.foreign ?? [],
       elsewhere: this.#bindings?.elsewhere ?? [],

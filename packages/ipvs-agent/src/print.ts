@@ -77,6 +77,20 @@ export function describeOp(op: Op): Readonly<Record<string, unknown>> {
   };
 }
 
+/** The table as data, in the order of {@link printTable}. */
+export function tableData(table: Desired): readonly Readonly<Record<string, unknown>>[] {
+  return [...table].toSorted(byKey).map(([virtualService, { service, destinations }]) => ({
+    virtualService,
+    service: service.serviceName,
+    ...serviceSettings(service),
+    destinations: [...destinations].toSorted(byKey).map(([at, destination]) => ({
+      destination: at,
+      backends: destination.backends,
+      ...destinationSettings(destination),
+    })),
+  }));
+}
+
 /** What a new or changed thing is set to, defaults left out. */
 function settings(op: Op): Readonly<Record<string, unknown>> {
   switch (op.command) {

@@ -37,7 +37,10 @@ export function drainsOf(
   return drains;
 }
 
-/** The backends of a service with the weight that counts. */
+/**
+ * The backends of a service with the weight that counts. A host's own balancer keeps them all as they are rather than
+ * be left with none that takes connections, for the same reason.
+ */
 export function withDrains(
   service: string,
   backends: readonly NamedBackend[],
@@ -45,9 +48,15 @@ export function withDrains(
   onlyHost: string | undefined,
 ): readonly NamedBackend[] {
   if (drains.hosts.size === 0 && drains.backends.size === 0) return backends;
-  return backends.map(([name, backend]) =>
-    drainsOf(service, name, backend, drains, onlyHost).length > 0 ? [name, { ...backend, weight: 0 }] : [name, backend],
-  );
+  const left = backends.map(([name, backend]): NamedBackend => {
+    const isDrained = drainsOf(service, name, backend, drains, onlyHost).length > 0;
+    return isDrained ? [name, { ...backend, weight: 0 }] : [name, backend];
+  });
+  return onlyHost === undefined || left.some(takesConnections) ? left : backends;
+}
+
+function takesConnections([, { weight }]: NamedBackend): boolean {
+  return weight > 0;
 }
 
 /** A destination that a drain is about. */
@@ -57,7 +66,7 @@ export interface DrainedPart {
   readonly service: VirtualServiceId;
   /** `destinationKey` */
   readonly destination: string;
-  /** Other backends of it go on taking connections: whose is which only they can tell. */
+  /** It keeps some weight, for other backends or because nothing else is there: the kernel counts all together. */
   readonly shared: boolean;
 }
 

@@ -17,6 +17,8 @@ export interface AgentStatus extends SurroundingsStatus {
   /** Of ours, in the kernel. */
   readonly virtualServices: number;
   readonly destinations: number;
+  /** A short word for what the kernel should hold: balancers that want the same table have the same. */
+  readonly table: string;
   /** Virtual services in the kernel that neither the tree names nor we made. */
   readonly foreign: readonly string[];
   /** What operators have drained, as far as it concerns this balancer. */
@@ -42,6 +44,8 @@ export interface SourceStatus {
   readonly state: 'unread' | 'current' | 'unavailable';
   readonly since: string;
   readonly entries: number;
+  /** A short word for all of them: who has read the same has the same. */
+  readonly digest: string;
   readonly error?: string;
 }
 
@@ -75,7 +79,7 @@ export interface DrainedBackends extends Drained {
   readonly kind: 'host' | 'backend';
   /** Destinations here that are of it, if only in part. */
   readonly destinations: number;
-  /** Of these, those that other backends share which still take connections: they keep some weight. */
+  /** Of these, those that keep some weight: other backends share them, or the host's own balancer has no other. */
   readonly shared: number;
   /** Of all that are not shared; absent until all of these have weight 0 in the kernel and have been counted. */
   readonly activeConnections?: number;

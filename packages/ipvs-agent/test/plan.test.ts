@@ -271,6 +271,7 @@ describe('what an operator has drained', () => {
     db: { frontend: { ipv4: '10.0.0.1', tcp: 5432 }, backends: { a: { ipv4: '172.17.0.2', tcp: 5432, host: 'h1' } } },
   };
   const DB = ['172.17.0.2:5432 masq 10'];
+  const SECOND = { ipv4: '172.17.0.6', tcp: 80, host: 'h1' };
   /** On the balancer of h1 itself. */
   const own = (...drained: string[]) => said(plan(tree(SERVICES, {}, drained), { ...OPTIONS, onlyHost: 'h1' }));
 
@@ -300,7 +301,17 @@ describe('what an operator has drained', () => {
   test('a host goes on serving what its own balancer is sent, but not from a backend that is drained itself', () => {
     const all = { 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 10'], 'tcp 10.0.0.1:5432 wlc': DB };
     expect(own('host h1')).toEqual(all);
-    expect(own('backend web/a')).toEqual({ ...all, 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 0'] });
+    const more = { ...SERVICES, web: { ...SERVICES.web, backends: { ...SERVICES.web.backends, d: SECOND } } };
+    const two = (...drained: string[]) => said(plan(tree(more, {}, drained), { ...OPTIONS, onlyHost: 'h1' }));
+    expect(two('backend web/a', 'host h1')).toEqual({
+      ...all,
+      'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 0', '172.17.0.6:80 masq 10'],
+    });
+  });
+
+  test('a host goes on serving from its last backend what its own balancer is sent, drained or not', () => {
+    const web = (...drained: string[]) => own(...drained)['tcp 10.0.0.1:80 wlc'];
+    expect(web('backend web/a')).toEqual(['172.17.0.2:80 masq 10']);
   });
 
   test('a balancer plans as ever', () => {

@@ -369,6 +369,7 @@ export class IpvsAgent {
       quarantined: this.#follower.tree.quarantined,
       virtualServices: ours.length,
       destinations: ours.reduce((sum, [, { destinations }]) => sum + destinations.size, 0),
+      table: this.#planner.digest,
       foreign: this.#view.foreign,
       drained: this.#drained.status(around.virtualAddresses.bound.length),
       ...restraint.status(wall()),

@@ -23,6 +23,9 @@ export interface BalancerSummary {
   readonly draining: number;
   readonly retrying: number;
   readonly foreign: number;
+  /** Digests of the configuration that it has read where this entry is, and of the table that it wants the kernel to have. */
+  readonly tree: string;
+  readonly table: string;
   /** Where it has its virtual addresses, and whose backends alone it takes: `--vip-interface`, `--only-host`. */
   readonly vipInterface: string | null;
   readonly onlyHost: string | null;
@@ -39,6 +42,7 @@ export type SummarisedStatus = Pick<
   | 'pid'
   | 'started'
   | 'ready'
+  | 'sources'
   | 'virtualServices'
   | 'destinations'
   | 'problems'
@@ -47,6 +51,7 @@ export type SummarisedStatus = Pick<
   | 'draining'
   | 'retrying'
   | 'foreign'
+  | 'table'
   | 'drained'
   | 'onlyHost'
 > & { readonly virtualAddresses: Pick<AgentStatus['virtualAddresses'], 'interface'> };
@@ -165,7 +170,7 @@ export class BalancerStatus {
   }
 
   #summary(): string {
-    return JSON.stringify(summarise(this.#options.status()));
+    return JSON.stringify(summarise(this.#options.status(), this.#options.source));
   }
 
   #hear(event: RegistrationEvent): void {
@@ -209,7 +214,8 @@ export class BalancerStatus {
   }
 }
 
-export function summarise(status: SummarisedStatus): BalancerSummary {
+/** @param source the URL of the source that the summary is written to */
+export function summarise(status: SummarisedStatus, source: string): BalancerSummary {
   const { version, machine, pid, started, ready, virtualServices, destinations, held } = status;
   return {
     version,
@@ -226,6 +232,8 @@ export function summarise(status: SummarisedStatus): BalancerSummary {
     draining: status.draining.length,
     retrying: status.retrying.length,
     foreign: status.foreign.length,
+    tree: status.sources.find(({ url }) => url === source)?.digest ?? '',
+    table: status.table,
     vipInterface: status.virtualAddresses.interface ?? null,
     onlyHost: status.onlyHost ?? null,
     drained: status.drained.slice(0, MOST_DRAINED).map(({ reason: _reason, since: _since, ...rest }) => rest),

@@ -1,5 +1,5 @@
 import { type Clock, FailureError, type Logger } from '@clusterf/daemon';
-import { ConfigTree } from '@clusterf/model';
+import { ConfigTree, Digest } from '@clusterf/model';
 import { kindOf, type Source } from '@clusterf/store';
 import type { SourceStatus } from './status.js';
 
@@ -41,7 +41,8 @@ export class Follower {
     this.#options = options;
     this.#log = log;
     this.#clock = clock;
-    this.#statuses = sources.map(({ url }) => ({ url, state: 'unread', since: timestamp(), entries: 0 }));
+    const [since, digest] = [timestamp(), String(new Digest())];
+    this.#statuses = sources.map(({ url }) => ({ url, state: 'unread', since, entries: 0, digest }));
     this.#told = sources.map(() => new Set());
     this.tree = new ConfigTree(
       sources.map(({ url }) => url),
@@ -101,6 +102,7 @@ export class Follower {
     }
     this.#told[index]?.clear();
     const { complete, problems } = this.tree;
+    const digest = this.tree.digest(index);
     const { services, routes, sync, hosts, balancers } = this.tree.apply(index, event);
     if (event.type === 'snapshot')
       this.#log.info('source read', { source: source.url, entries: this.tree.entries(index) });
@@ -113,15 +115,16 @@ export class Follower {
     changes.sync ||= sync;
     const changed = services.size > 0 || routes || sync || hosts.size > 0 || balancers.size > 0;
     if (changed) changes.since ??= this.#clock.now();
-    if (changed || complete !== this.tree.complete || problems !== this.tree.problems) onNews();
+    const rewritten = digest !== this.tree.digest(index); // Be it only in other words: who follows is to say that it has.
+    if (changed || rewritten || complete !== this.tree.complete || problems !== this.tree.problems) onNews();
   }
 
   #note(index: number, { state, error }: Pick<SourceStatus, 'state' | 'error'>): void {
     const before = this.#statuses[index];
     if (before === undefined) return;
     const since = state === before.state ? before.since : timestamp();
-    const entries = this.tree.entries(index);
-    this.#statuses[index] = { url: before.url, state, since, entries, ...(error !== undefined && { error }) };
+    const [entries, digest] = [this.tree.entries(index), this.tree.digest(index)];
+    this.#statuses[index] = { url: before.url, state, since, entries, digest, ...(error !== undefined && { error }) };
   }
 }
 

@@ -1,6 +1,7 @@
 import { virtualServiceKey } from '@clusterf/ipvs';
-import type { Config, Problem, Route, Service } from '@clusterf/model';
+import { type Config, Digest, type Problem, type Route, type Service } from '@clusterf/model';
 import { type Desired, type PlannedEntry, type PlanOptions, planService, type ServicePlan } from './plan.js';
+import { wordsOf } from './planned-words.js';
 import { changedPrefixes, type RouteTable, routeTable } from './routes.js';
 
 /** What an event changed in the tree, as far as plans go. */
@@ -33,6 +34,7 @@ export class Planner {
   /** Who asks for a virtual service, by `virtualServiceKey`, smallest name first. */
   readonly #claims = new Map<string, readonly Claim[]>();
   readonly #desired = new Map<string, PlannedEntry>();
+  readonly #digest = new Digest();
   /** By service, only where there are any. */
   readonly #problems = new Map<string, readonly Problem[]>();
   /** By virtual service. */
@@ -49,6 +51,11 @@ export class Planner {
   /** What the kernel should hold: a live view. */
   get desired(): Desired {
     return this.#desired;
+  }
+
+  /** A short word for it, by which balancers that want the same table know each other. */
+  get digest(): string {
+    return String(this.#digest);
   }
 
   /** What is wrong or left out, and why; the same array until that changes. */
@@ -120,6 +127,9 @@ export class Planner {
   /** Gives a virtual service to who has the smallest name of those that ask for it. */
   #settle(key: string): void {
     const [holder, ...others] = this.#claims.get(key) ?? [];
+    const before = this.#desired.get(key);
+    if (before !== undefined) for (const words of wordsOf(key, before)) this.#digest.remove(words);
+    if (holder !== undefined) for (const words of wordsOf(key, holder.entry)) this.#digest.add(words);
     if (holder === undefined) this.#desired.delete(key);
     else this.#desired.set(key, holder.entry);
     if (holder === undefined || others.length === 0) {

@@ -30,6 +30,8 @@ const SUMMARY = {
   draining: 2,
   retrying: 1,
   foreign: 1,
+  tree: '00000000000000a7',
+  table: '00000000000000b7',
   vipInterface: 'clusterf0',
   onlyHost: null,
   drained: [
@@ -69,7 +71,10 @@ class Published implements AsyncDisposable {
         }),
       status: () => {
         this.looks += 1;
-        return this.status;
+        return {
+          ...this.status,
+          sources: STATUS.sources.map((source, index) => (index === 0 ? { ...source, url } : source)),
+        };
       },
       log: quiet((message) => void this.said.push(message)),
       clock: this.clock,

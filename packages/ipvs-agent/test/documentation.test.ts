@@ -56,6 +56,7 @@ const STATUS_FIELDS: Readonly<Record<keyof AgentStatus, true>> = {
   quarantined: true,
   virtualServices: true,
   destinations: true,
+  table: true,
   foreign: true,
   held: true,
   draining: true,
@@ -142,6 +143,6 @@ describe('docs/metrics.md', () => {
 
   test('shows the summary in etcd with the fields that it has', () => {
     const [, json = ''] = /```json\n(.+)\n```/.exec(text) ?? [];
-    expect(Object.keys(JSON.parse(json))).toEqual(Object.keys(summarise(STATUS)));
+    expect(Object.keys(JSON.parse(json))).toEqual(Object.keys(summarise(STATUS, ETCD)));
   });
 });

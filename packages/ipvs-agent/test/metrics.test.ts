@@ -5,7 +5,7 @@ import { ETCD, FILE, STATUS } from './status-fixture.js';
 
 const QUIET: MeasuredStatus = {
   ready: false,
-  sources: [{ url: ETCD, state: 'unread', since: '2026-01-01T00:00:00.000Z', entries: 0 }],
+  sources: [{ url: ETCD, state: 'unread', since: '2026-01-01T00:00:00.000Z', entries: 0, digest: '0' }],
   problems: [],
   quarantined: [],
   virtualServices: 0,

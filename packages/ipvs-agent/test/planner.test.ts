@@ -33,11 +33,16 @@ class Followed {
     return this.#planner.desired;
   }
 
+  get digest() {
+    return this.#planner.digest;
+  }
+
   /** Everything it says, in an order that does not depend on the way there. */
   get said() {
     return {
       desired: [...this.#planner.desired].toSorted(([a], [b]) => (a < b ? -1 : 1)),
       problems: this.#planner.problems.map(({ key, message }) => `${key}: ${message}`).toSorted(),
+      digest: this.#planner.digest,
     };
   }
 
@@ -132,6 +137,44 @@ describe('what is planned again', () => {
     followed.change({ 'services/a/frontend': { ipv4: '10.0.0.1', tcp: 80 } });
     expect(followed.desired.get(A)?.service.serviceName).toBe('a');
     expect(followed.said.problems).toEqual([`services/b/frontend: ${A} is already service a's: not published`]);
+  });
+});
+
+describe('the digest of a plan', () => {
+  const FRONTEND = { ipv4: '10.0.0.1', tcp: 80 };
+  const BACKEND = { ipv4: '172.17.0.2', tcp: 80 };
+  const digest = (frontend: object, backend: object, more: Entries = {}, options = OPTIONS) =>
+    new Followed({ 'services/a/frontend': frontend, 'services/a/backends/x': backend, ...more }, options).digest;
+
+  test('is another one for whatever the kernel would be told otherwise', () => {
+    const persistence = { timeout: 60 };
+    const tunnel = { type: 'gue', port: 6080 };
+    const all = [
+      digest(FRONTEND, BACKEND),
+      digest({ ...FRONTEND, scheduler: 'rr' }, BACKEND),
+      digest({ ...FRONTEND, scheduler: 'mh' }, BACKEND),
+      digest({ ...FRONTEND, scheduler: 'mh', schedulerFlags: [] }, BACKEND),
+      digest({ ...FRONTEND, persistence }, BACKEND),
+      digest({ ...FRONTEND, persistence: { ...persistence, netmask: 24 } }, BACKEND),
+      digest({ ...FRONTEND, udp: 80 }, BACKEND),
+      digest({ ...FRONTEND, tcp: 81 }, BACKEND),
+      digest(FRONTEND, { ...BACKEND, weight: 0 }),
+      digest(FRONTEND, { ...BACKEND, upperThreshold: 5 }),
+      digest(FRONTEND, { ...BACKEND, upperThreshold: 5, lowerThreshold: 2 }),
+      digest(FRONTEND, { ...BACKEND, tcp: 8080 }),
+      digest(FRONTEND, BACKEND, { 'routes/r': { IPVSMethod: 'tunnel' } }),
+      digest(FRONTEND, BACKEND, { 'routes/r': { IPVSMethod: 'tunnel', Tunnel: tunnel } }),
+      digest(FRONTEND, BACKEND, {}, { ...OPTIONS, method: 'droute' }),
+      digest(FRONTEND, BACKEND, {}, { ...OPTIONS, onlyHost: 'h1' }),
+    ];
+    expect(new Set(all).size).toBe(all.length);
+  });
+
+  test('is the same for what the kernel would not see', () => {
+    const plain = digest(FRONTEND, BACKEND);
+    expect(digest(FRONTEND, { ...BACKEND, host: 'h1', container: 'web-1' })).toBe(plain);
+    expect(digest({ ...FRONTEND, scheduler: 'wlc' }, BACKEND, { 'services/b/backends/y': BACKEND })).toBe(plain);
+    expect(new Followed({ 'services/z/frontend': FRONTEND, 'services/z/backends/q': BACKEND }).digest).toBe(plain);
   });
 });
 

@@ -11,8 +11,8 @@ export const STATUS = {
   started: '2026-01-01T00:00:00.000Z',
   ready: true,
   sources: [
-    { url: ETCD, state: 'current', since: '2026-01-01T00:00:01.000Z', entries: 7 },
-    { url: FILE, state: 'unavailable', since: '2026-01-01T00:00:01.000Z', entries: 2, error: 'ENOENT' },
+    { url: ETCD, state: 'current', since: '2026-01-01T00:00:01.000Z', entries: 7, digest: '00000000000000a7' },
+    { url: FILE, state: 'unavailable', since: '2026-01-01T00:00:01.000Z', entries: 2, digest: '0', error: 'ENOENT' },
   ],
   problems: [
     { source: ETCD, key: 'services/web/frontend', message: 'tcp is 0' },
@@ -22,6 +22,7 @@ export const STATUS = {
   quarantined: [{ source: ETCD, key: 'services/web/backends/a' }],
   virtualServices: 3,
   destinations: 12,
+  table: '00000000000000b7',
   foreign: ['tcp 192.0.2.1:80'],
   held: [
     { reason: 'brake', destinations: 6, operations: [], since: '2026-01-01T00:00:02.000Z' },

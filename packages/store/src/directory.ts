@@ -2,10 +2,10 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** No key has more parts; it also ends loops of symbolic links. */
-const MAX_DEPTH = 6;
+export const MAX_DEPTH = 6;
 
 /** etcd takes requests of 1.5 MiB at most; an entry is a few hundred bytes. */
-const MAX_BYTES = 1_048_576;
+export const MAX_BYTES = 1_048_576;
 
 export interface Scan {
   /** By path relative to the directory, with slashes. */
@@ -54,7 +54,7 @@ export async function scanDirectory(root: string): Promise<Scan> {
   return { entries, directories };
 }
 
-function isIgnored(name: string): boolean {
+export function isIgnored(name: string): boolean {
   return name.startsWith('.') || name.endsWith('~');
 }
 

@@ -1,4 +1,4 @@
-import type { IKeyValue, KVClient } from 'etcd3';
+import type { IKeyValue, IRangeResponse, KVClient } from 'etcd3';
 
 /**
  * Keys of the first page, and about how many bytes a later one may have: etcd builds a whole answer in memory, ours and
@@ -49,9 +49,30 @@ export function keysBelow(prefix: string): KeyRange {
 export async function readTree(kv: KVClient, range: KeyRange): Promise<Tree> {
   const entries = new Map<string, string>();
   let count = 0;
-  let key = range.key;
-  let revision: number | undefined;
+  let revision = 0;
+  for await (const page of pages(kv, range)) {
+    revision ||= Number(page.header.revision);
+    count += page.kvs.length;
+    for (const { key, value } of page.kvs) {
+      const path = range.path(key);
+      if (path !== undefined) {
+        entries.set(path, value.toString());
+      }
+    }
+  }
+  return { entries, revision, count };
+}
+
+/**
+ * All keys of a range, page by page at one revision.
+ *
+ * @param at the revision, decimal; by default that of the first page
+ */
+export async function* pages(kv: KVClient, range: KeyRange, at?: string): AsyncGenerator<IRangeResponse> {
+  let { key } = range;
+  let revision = at;
   let limit = FIRST_PAGE;
+  let count = 0;
   let bytes = 0;
   for (;;) {
     const page = await kv.range({
@@ -60,18 +81,13 @@ export async function readTree(kv: KVClient, range: KeyRange): Promise<Tree> {
       limit,
       ...(revision === undefined ? {} : { revision }),
     });
-    revision ??= Number(page.header.revision);
+    yield page;
+    revision ??= page.header.revision;
     count += page.kvs.length;
-    for (const each of page.kvs) {
-      bytes += each.key.length + each.value.length;
-      const path = range.path(each.key);
-      if (path !== undefined) {
-        entries.set(path, each.value.toString());
-      }
-    }
+    bytes += page.kvs.reduce((sum, each) => sum + each.key.length + each.value.length, 0);
     const last: IKeyValue | undefined = page.kvs.at(-1);
     if (!page.more || last === undefined) {
-      return { entries, revision, count };
+      return;
     }
     key = Buffer.concat([last.key, Buffer.of(0)]);
     limit = pageAfter(count, bytes);

@@ -1,11 +1,14 @@
 export * from './backoff.js';
 export { ClaimedError } from './claim.js';
 export * from './configuration-error.js';
+export * from './editable-tree.js';
 export * from './etcd.js';
 export * from './etcd-flags.js';
 export * from './file.js';
+export { NoSpaceError } from './leased-keys.js';
 export * from './memory.js';
 export * from './open.js';
+export * from './open-tree.js';
 export * from './open-registrations.js';
 export type { ClaimEntry } from './own-keys.js';
 export { processIdentity } from './process-identity.js';

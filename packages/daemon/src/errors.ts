@@ -52,3 +52,11 @@ export function errorCode(error: Error): string | undefined {
   if (!('code' in error)) return undefined;
   return typeof error.code === 'string' || typeof error.code === 'number' ? String(error.code) : undefined;
 }
+
+/** Whether a signal was aborted since something failed, which is then its reason, and not to have its listeners end in order. */
+export function isAbortedByFailure({ aborted, reason }: AbortSignal): boolean {
+  const thrown: unknown = reason;
+  // By its name: where jest runs us, it is an error of another realm.
+  const plain = typeof thrown === 'object' && thrown !== null && 'name' in thrown && thrown.name === 'AbortError';
+  return aborted && !plain;
+}

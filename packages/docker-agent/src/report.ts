@@ -46,7 +46,6 @@ export class Report {
   #writer: Registrations | undefined;
   #view = NOTHING;
   #registered: Registered = { entries: new Map(), shared: new Map(), problems: [] };
-  #claimed = false;
   #ready = false;
   #complete = false;
 
@@ -92,16 +91,13 @@ export class Report {
         this.#held.set(event.key, event.value);
         this.#update();
         break;
-      case 'claimed':
-        this.#claimed = true;
-        break;
       case 'lease lost':
-        this.#claimed = false;
         this.#held.clear();
         this.#update();
         break;
       case 'lease granted':
       case 'claim contested':
+      case 'claimed':
       case 'lost key':
       case 'failed':
       case 'recovered':
@@ -135,7 +131,7 @@ export class Report {
   status(): AgentStatus {
     const { run, host, tree } = this.#options;
     const { entries, shared } = this.#registered;
-    const { leaseId, settled = false, lastError } = this.#writer?.state ?? {};
+    const { leaseId, claimed = false, settled = false, lastError } = this.#writer?.state ?? {};
     return {
       version: run.version,
       host,
@@ -147,7 +143,7 @@ export class Report {
       tree: {
         url: tree,
         ...(leaseId === undefined ? {} : { lease: leaseId }),
-        claimed: this.#claimed && leaseId !== undefined,
+        claimed,
         settled,
         ...(lastError === undefined ? {} : { error: lastError.message }),
       },

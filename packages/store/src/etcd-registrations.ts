@@ -127,6 +127,7 @@ export class EtcdRegistrations implements Registrations {
       written,
       held,
       desired,
+      claimed: this.#holder.established,
       settled: this.#settled,
       ...(leaseId === undefined ? {} : { leaseId }),
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),

@@ -7,6 +7,7 @@ export * from './etcd-flags.js';
 export * from './file.js';
 export { NoSpaceError } from './leased-keys.js';
 export * from './memory.js';
+export * from './memory-registrations.js';
 export * from './open.js';
 export * from './open-tree.js';
 export * from './open-registrations.js';

@@ -1,15 +1,25 @@
 import { Queue } from './queue.js';
-import type { PublishOptions, Registrations, RegistrationsState } from './registrations.js';
 import type { Source, SourceEvent } from './source.js';
 
 /**
  * A tree in memory, source and sink in one: for tests, and for one machine without etcd. Every call of
  * {@link transaction} is one event at every reader.
+ *
+ * INVARIANT: of a tree that is {@link unread} no reader is told anything before the first transaction, be it an empty one:
+ * that nothing is known is not that there is nothing.
  */
 export class MemoryTree implements Source {
   readonly url: string;
   readonly #entries: Map<string, string>;
   readonly #readers = new Set<Queue<SourceEvent>>();
+  #known = true;
+
+  /** A tree of which nothing is known until its first transaction. */
+  static unread(url = 'memory:'): MemoryTree {
+    const tree = new MemoryTree([], url);
+    tree.#known = false;
+    return tree;
+  }
 
   constructor(entries: Iterable<readonly [string, string]> = [], url = 'memory:') {
     this.#entries = new Map(entries);
@@ -31,7 +41,9 @@ export class MemoryTree implements Source {
   /** Puts and, where the value is undefined, deletes; what is so already is no change. */
   transaction(changes: ReadonlyMap<string, string | undefined>): void {
     const effective = new Map([...changes].filter(([path, value]) => this.#entries.get(path) !== value));
-    if (effective.size === 0) {
+    const first = !this.#known;
+    this.#known = true;
+    if (effective.size === 0 && !first) {
       return;
     }
     for (const [path, value] of effective) {
@@ -42,7 +54,7 @@ export class MemoryTree implements Source {
       }
     }
     for (const reader of this.#readers) {
-      reader.push({ type: 'changes', changes: effective });
+      reader.push(first ? this.#snapshot() : { type: 'changes', changes: effective });
     }
   }
 
@@ -50,14 +62,16 @@ export class MemoryTree implements Source {
   interrupt(error: Error): void {
     for (const reader of this.#readers) {
       reader.push({ type: 'unavailable', error });
-      reader.push({ type: 'snapshot', entries: new Map(this.#entries) });
+      reader.push(this.#snapshot());
     }
   }
 
   async *events(signal: AbortSignal): AsyncGenerator<SourceEvent> {
     const reader = new Queue<SourceEvent>();
     const end = () => reader.fail(new Error('aborted'));
-    reader.push({ type: 'snapshot', entries: new Map(this.#entries) });
+    if (this.#known) {
+      reader.push(this.#snapshot());
+    }
     this.#readers.add(reader);
     signal.addEventListener('abort', end);
     try {
@@ -73,39 +87,8 @@ export class MemoryTree implements Source {
       this.#readers.delete(reader);
     }
   }
-}
 
-/**
- * Registrations in a tree in memory: written as soon as they are published, and gone when the process is. Nobody
- * else registers there, so there is no claim to hold, and a shared key is ours unless it is there already.
- */
-export function memoryRegistrations(tree: MemoryTree): Registrations {
-  let written: ReadonlyMap<string, string> = new Map();
-  let held: ReadonlyMap<string, string> = new Map();
-  let desired: ReadonlyMap<string, string> = new Map();
-  const { signal: refusal } = new AbortController();
-
-  function publish(entries: ReadonlyMap<string, string>, { shared = new Map() }: PublishOptions = {}): void {
-    const isForeign = (path: string) => tree.entries.has(path) && !written.has(path);
-    held = new Map([...shared.keys()].filter(isForeign).map((path) => [path, tree.entries.get(path) ?? '']));
-    const wanted = new Map([...entries, ...[...shared].filter(([path]) => !held.has(path))]);
-    const gone = [...written.keys()].filter((path) => !wanted.has(path)).map((path) => [path, undefined] as const);
-    tree.transaction(new Map<string, string | undefined>([...gone, ...wanted]));
-    written = wanted;
-    desired = new Map(entries);
+  #snapshot(): SourceEvent {
+    return { type: 'snapshot', entries: new Map(this.#entries) };
   }
-
-  return {
-    publish,
-    describe() {},
-    refusal,
-    async settled() {},
-    async flush() {
-      publish(new Map());
-    },
-    async close() {},
-    get state(): RegistrationsState {
-      return { written, held, desired, settled: true };
-    },
-  };
 }

@@ -19,9 +19,11 @@ export type RegistrationEvent =
   | { readonly type: 'recovered' };
 
 export interface RegistrationsState {
-  /** Decimal; absent while there is none. */
+  /** Decimal; absent while there is none, and in memory, where none is needed. */
   readonly leaseId?: string;
-  /** What is known to be in etcd under our lease. */
+  /** What is written lasts for as long as we do: there is a lease if one is needed, and the claim is ours if there is one. */
+  readonly claimed: boolean;
+  /** What is known to be in the tree, put by us. */
   readonly written: ReadonlyMap<string, string>;
   /** Shared keys that somebody else holds, with their values. */
   readonly held: ReadonlyMap<string, string>;

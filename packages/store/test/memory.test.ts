@@ -1,6 +1,8 @@
+import { setImmediate as settled } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { memoryRegistrations, MemoryTree } from '@clusterf/store';
 import { read } from './reader.js';
+import { describeRegistrations } from './registrations-behaviour.js';
 
 test('every reader gets the tree as it is when it begins, then each transaction as one event', async () => {
   const tree = new MemoryTree([['a', '1']]);
@@ -38,35 +40,51 @@ test('aborting ends it', async () => {
   expect(await reader.stop()).toBeLessThan(1000);
 });
 
-test("registrations come and go, and leave other people's keys alone", async () => {
-  const tree = new MemoryTree([['routes/r', '']]);
-  const registrations = memoryRegistrations(tree);
-  registrations.publish(
-    new Map([
-      ['a', '1'],
-      ['b', '1'],
-    ]),
-  );
-  registrations.publish(new Map([['b', '2']]));
-  await registrations.settled();
-  expect(Object.fromEntries(tree.entries)).toEqual({ 'routes/r': '', b: '2' });
-  expect(registrations.state).toMatchObject({ settled: true, written: new Map([['b', '2']]) });
-  await registrations.flush();
-  expect(Object.fromEntries(tree.entries)).toEqual({ 'routes/r': '' });
+test('of a tree that is unread nothing is told before the first transaction, and then all of it', async () => {
+  const tree = MemoryTree.unread();
+  await using early = read(tree);
+  await settled();
+  expect(early.events).toEqual([]);
+  tree.set('a', '1');
+  await early.sees({ a: '1' });
+  await using late = read(tree);
+  await late.sees({ a: '1' });
+  expect([...early.events, ...late.events].map(({ type }) => type)).toEqual(['snapshot', 'snapshot']);
 });
 
-test('a shared registration leaves a key alone that is there already, and says so', async () => {
-  const tree = new MemoryTree([['theirs', 'operator']]);
-  const registrations = memoryRegistrations(tree);
-  const shared = new Map([
-    ['theirs', '1'],
-    ['ours', '1'],
-  ]);
-  registrations.publish(new Map(), { shared });
-  expect(Object.fromEntries(tree.entries)).toEqual({ theirs: 'operator', ours: '1' });
-  expect(registrations.state.held).toEqual(new Map([['theirs', 'operator']]));
-  registrations.publish(new Map(), { shared: new Map([['ours', '2']]) });
-  expect(Object.fromEntries(tree.entries)).toEqual({ theirs: 'operator', ours: '2' });
-  await registrations.flush();
-  expect(Object.fromEntries(tree.entries)).toEqual({ theirs: 'operator' });
+test('a first transaction that changes nothing tells that there is nothing', async () => {
+  const tree = MemoryTree.unread();
+  await using reader = read(tree);
+  tree.transaction(new Map());
+  tree.transaction(new Map());
+  await reader.sees({});
+  await settled();
+  expect(reader.events.map(({ type }) => type)).toEqual(['snapshot']);
+});
+
+describeRegistrations('memory', () => {
+  const tree = new MemoryTree();
+  let former: ReadonlyMap<string, string> | undefined;
+  const save = (written: ReadonlyMap<string, string>) => {
+    former = written;
+  };
+  return {
+    open: (onEvent) => {
+      // What a process had in memory is gone with it.
+      tree.transaction(new Map([...(former ?? [])].map(([path]) => [path, undefined])));
+      return memoryRegistrations(tree, { former, save, claim: { path: 'hosts/h/status', value: '{}' }, onEvent });
+    },
+    entries: async () => Object.fromEntries(tree.entries),
+    put: async (path, value) => tree.set(path, value),
+  };
+});
+
+test('registrations in memory make their tree known with the first publication, be it an empty one', async () => {
+  const tree = MemoryTree.unread();
+  await using reader = read(tree);
+  const registrations = memoryRegistrations(tree, { former: new Map([['a', '1']]) });
+  await settled();
+  expect(reader.events).toEqual([]);
+  registrations.publish(new Map());
+  await reader.sees({});
 });

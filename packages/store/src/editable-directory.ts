@@ -66,7 +66,14 @@ export function editableDirectory(location: FileLocation): EditableTree {
     }
   }
 
-  return { url, events: (signal) => fileSource(location).events(signal), read, write, [Symbol.dispose]() {} };
+  return {
+    url,
+    events: (signal) => fileSource(location).events(signal),
+    read,
+    leaseTimes: async () => new Map(), // A file is on no lease.
+    write,
+    [Symbol.dispose]() {},
+  };
 }
 
 async function scan(root: string): Promise<ReadonlyMap<string, string>> {

@@ -140,11 +140,15 @@ describe('what is planned again', () => {
   });
 });
 
+/** Of service `a` with backend `x`. */
+function digest(frontend: object, backend: object, more: Entries = {}, options = OPTIONS): string {
+  const entries = { 'services/a/frontend': frontend, 'services/a/backends/x': backend, ...more };
+  return new Followed(entries, options).digest;
+}
+
 describe('the digest of a plan', () => {
   const FRONTEND = { ipv4: '10.0.0.1', tcp: 80 };
   const BACKEND = { ipv4: '172.17.0.2', tcp: 80 };
-  const digest = (frontend: object, backend: object, more: Entries = {}, options = OPTIONS) =>
-    new Followed({ 'services/a/frontend': frontend, 'services/a/backends/x': backend, ...more }, options).digest;
 
   test('is another one for whatever the kernel would be told otherwise', () => {
     const persistence = { timeout: 60 };

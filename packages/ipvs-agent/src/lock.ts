@@ -26,20 +26,23 @@ export async function lockNamespace(log: Logger): Promise<void> {
   } catch (thrown) {
     const error = toError(thrown);
     if (errorCode(error) !== 'EADDRINUSE') throw error;
-    const holder = await findHolder();
+    const holder = await lockHolder();
     // Anybody may take such a name; only who may be an agent may keep one from running.
-    if (holder !== undefined && holder.uid !== 0 && holder.uid !== process.getuid?.()) {
+    if (typeof holder === 'object' && holder.uid !== 0 && holder.uid !== process.getuid?.()) {
       log.warn('somebody who is no agent holds the lock that keeps two of them apart: going on without', { ...holder });
       return;
     }
-    const who = holder === undefined ? 'whose process cannot be seen from here' : `process ${holder.pid}`;
+    const who = typeof holder === 'object' ? `process ${holder.pid}` : 'whose process cannot be seen from here';
     throw new FailureError(`another clusterf-ipvs, ${who}, keeps this machine's IPVS table; end it first`);
   }
   server.unref(); // It keeps nobody waiting, and is closed by the process's end.
 }
 
-/** Looked up rather than asked: a process that is stopped does not answer. */
-async function findHolder(): Promise<{ readonly pid: number; readonly uid: number } | undefined> {
+/**
+ * Who keeps this network namespace's table; `unseen` if that is a process which cannot be seen from here, undefined if
+ * nobody does. Looked up rather than asked: a process that is stopped does not answer.
+ */
+export async function lockHolder(): Promise<{ readonly pid: number; readonly uid: number } | 'unseen' | undefined> {
   const table = await readFile('/proc/net/unix', 'utf8');
   const inode = table
     .split('\n')
@@ -53,7 +56,7 @@ async function findHolder(): Promise<{ readonly pid: number; readonly uid: numbe
       if (target === `socket:[${inode}]`) return { pid: Number(pid), uid: (await stat(`/proc/${pid}`)).uid };
     }
   }
-  return undefined;
+  return 'unseen';
 }
 
 /** The network namespace this process is in, as a word for a path: state about one kernel table is not another's. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { type CallOptions, InterceptingCall, type Interceptor, status } from '@grpc/grpc-js';
 import { noop } from 'cockatiel';
-import { Etcd3, type IOptions, type KVClient, type LeaseClient, type WatchClient } from 'etcd3';
+import { Etcd3, type IOptions, type KVClient, type LeaseClient, type MaintenanceClient, type WatchClient } from 'etcd3';
 import type { EtcdLocation, EtcdOptions } from './url.js';
 
 /**
@@ -19,6 +19,7 @@ export interface EtcdConnection {
   readonly kv: KVClient;
   readonly lease: LeaseClient;
   readonly watch: WatchClient;
+  readonly maintenance: MaintenanceClient;
   /** Ends every call at once, with an error, and leaves nothing open. */
   close(): void;
 }
@@ -63,6 +64,7 @@ export async function connectEtcd(
     kv: client.kv,
     lease: client.leaseClient,
     watch: client.watchClient,
+    maintenance: client.maintenance,
     close() {
       calls.cancel();
       client.close();

@@ -3,6 +3,7 @@ export { ClaimedError } from './claim.js';
 export * from './configuration-error.js';
 export * from './editable-tree.js';
 export * from './etcd.js';
+export * from './etcd-examination.js';
 export * from './etcd-flags.js';
 export * from './file.js';
 export { NoSpaceError } from './leased-keys.js';

@@ -6,7 +6,7 @@
  * Everything between Docker and the writer is computed anew from all that is known, at every change; the writer
  * compares with what it wrote and touches only what differs.
  */
-import { type Clock, delay, type Logger } from '@clusterf/daemon';
+import { type Clock, delay, isAbortedByFailure, type Logger } from '@clusterf/daemon';
 import { hostStatusKey, parseKey } from '@clusterf/model';
 import { type ClaimEntry, ClaimedError, type RegistrationEvent, type Registrations } from '@clusterf/store';
 import type { DockerView } from './container.js';
@@ -42,6 +42,7 @@ export interface AgentSettings extends Omit<RegistrationOptions, 'hostAddresses'
 /**
  * Runs until the signal aborts, or, with `once`, until what runs now is registered.
  *
+ * @param outer with a failure as its reason, of something that runs beside it, it ends as on a failure of its own
  * @throws {ClaimedError} if another agent, which is alive, registers under this host's name
  */
 export async function runAgent(parts: AgentParts, settings: AgentSettings, outer: AbortSignal): Promise<void> {
@@ -94,6 +95,7 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, outer
     if (settings.once) await registerOnce(watch, writer, outer);
     else await Promise.all([watch.run(signal), lookAgain()]);
     writer?.refusal.throwIfAborted();
+    if (isAbortedByFailure(outer)) outer.throwIfAborted();
   } catch (error) {
     // What fails is started again, and takes over where it was: no reason to remove anything.
     await writer?.close();

@@ -1,4 +1,5 @@
-import { type Clock, HttpEndpoint, type Logger, parseHttpListen } from '@clusterf/daemon';
+import { type Clock, HttpEndpoint, type HttpSurface, type Logger, parseHttpListen } from '@clusterf/daemon';
+import type { Problem } from '@clusterf/model';
 import type { Engine } from './container.js';
 import type { Run } from './host-status.js';
 import { AgentMetrics } from './metrics.js';
@@ -42,24 +43,24 @@ export class Health implements AsyncDisposable {
     });
   }
 
+  /** What there is to show. */
+  get surface(): HttpSurface {
+    const { report } = this;
+    return {
+      metrics: async () => [await this.#metrics.text()],
+      unhealthy: () => report.unhealthy,
+      unready: () => report.unready,
+      status: () => report.status(),
+    };
+  }
+
   /** From here on the agent is shown. */
   show(): void {
     const { clock, log } = this.#parts;
     const listen = parseHttpListen(this.#options.httpListen);
     if (listen === undefined || listen === 'none') return;
-    const { report } = this;
-    this.#endpoint = new HttpEndpoint({
-      listen,
-      surface: {
-        metrics: async () => [await this.#metrics.text()],
-        unhealthy: () => report.unhealthy,
-        unready: () => report.unready,
-        status: () => report.status(),
-      },
-      clock,
-      log,
-      onProblems: (problems) => report.note('http', problems),
-    });
+    const onProblems = (problems: readonly Problem[]) => this.report.note('http', problems);
+    this.#endpoint = new HttpEndpoint({ listen, surface: this.surface, clock, log, onProblems });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

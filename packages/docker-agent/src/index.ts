@@ -1,10 +1,12 @@
 export * from './agent.js';
+export * from './assemble.js';
 export * from './container.js';
 export { connectDocker } from './docker.js';
+export { endpointProblem } from './docker-endpoint.js';
 export { explainContainer } from './explain-container.js';
 export * from './explain-text.js';
 export * from './explain.js';
 export * from './labels.js';
 export * from './registrations.js';
-export { main } from './main.js';
-export { command } from './options.js';
+export { main, openIn } from './main.js';
+export { type AgentOptions, command, hostName } from './options.js';

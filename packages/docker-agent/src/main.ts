@@ -1,72 +1,55 @@
-import { hostname } from 'node:os';
-import { ConfigurationError, runCommand, systemClock, toError, type Environment } from '@clusterf/daemon';
-import {
-  type ClaimEntry,
-  etcdOptions,
-  openRegistrations,
-  processIdentity,
-  type RegistrationEvent,
-} from '@clusterf/store';
-import { runAgent } from './agent.js';
-import type { Engine } from './container.js';
-import { connectDocker } from './docker.js';
+import { type Environment, runCommand, systemClock } from '@clusterf/daemon';
+import { type ClaimEntry, etcdOptions, openRegistrations, type RegistrationEvent } from '@clusterf/store';
+import { agentSettings, assembleAgent, connect } from './assemble.js';
 import { explainContainer } from './explain-container.js';
 import { explanationText } from './explain-text.js';
-import { Health } from './health.js';
-import { type HostAddresses, lookUpAddresses } from './host-addresses.js';
-import { allowedFrontends, command, dockerEndpoint, givenAddresses, hostName, type AgentOptions } from './options.js';
+import { lookUpAddresses } from './host-addresses.js';
+import { type AgentOptions, command, dockerEndpoint, givenAddresses, hostName } from './options.js';
 
 /** The `clusterf-docker` command. @returns the exit code */
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
   return runCommand(command, argv, env, async (options, { signal, log }) => {
-    const endpoint = dockerEndpoint(options, env);
-    const engine = connect(endpoint, env);
-    const given = givenAddresses(options);
     if (options.explain !== undefined) {
-      const asked = { ...settings(options), hostAddresses: await lookUpAddresses(given, {}) };
-      process.stdout.write(explanationText(await explainContainer(options.explain, engine, asked, signal)));
+      process.stdout.write(await explanation(options.explain, options, env, signal));
       return;
     }
-    const open = (claim: ClaimEntry, onEvent: (event: RegistrationEvent) => void) =>
-      openRegistrations({ url: options.configSource, etcd: etcdOptions(options), ttl: options.ttl, claim, onEvent });
-    const { pid } = process;
-    const started = new Date().toISOString();
-    const run = { version: command.version, machine: hostname(), pid, process: processIdentity(pid), started };
+    await using agent = assembleAgent(options, {
+      open: options.noop ? undefined : openIn(options),
+      print: options.print ? printer((text) => process.stdout.write(text)) : undefined,
+      env,
+      signal,
+      clock: systemClock,
+      log,
+    });
     log.info('started', {
       version: command.version,
-      docker: endpoint,
+      docker: agent.endpoint,
       host: hostName(options),
       tree: options.configSource,
     });
-    const print = options.print ? printer((text) => process.stdout.write(text)) : undefined;
-    const lookUp = (before: HostAddresses) => lookUpAddresses(given, before);
-    const clock = systemClock;
-    await using health = new Health(options, { engine, ending: signal, docker: endpoint, run, clock, log });
-    const { report } = health;
-    if (!options.once && !options.noop) health.show();
-    const parts = { open: options.noop ? undefined : open, print, lookUp, report, clock, log, run };
-    await runAgent(parts, settings(options), signal);
+    if (!options.once && !options.noop) agent.health.show();
+    await agent.run();
   });
 }
 
-/** @throws ConfigurationError for an endpoint that makes no sense or certificates that cannot be read */
-function connect(endpoint: string, env: Environment): Engine {
-  try {
-    return connectDocker(endpoint, env);
-  } catch (thrown) {
-    const cause = toError(thrown);
-    throw new ConfigurationError(`docker endpoint ${JSON.stringify(endpoint)}: ${cause.message}`, { cause });
-  }
+/** How to open the registrations in the tree that the options name. */
+export function openIn(options: AgentOptions) {
+  return (claim: ClaimEntry, onEvent: (event: RegistrationEvent) => void) =>
+    openRegistrations({ url: options.configSource, etcd: etcdOptions(options), ttl: options.ttl, claim, onEvent });
 }
 
-function settings(options: AgentOptions) {
-  return {
-    ...options,
-    hostName: hostName(options),
-    routeNetworks: options.routeNetwork,
-    routeMethod: options.routeIpvsMethod,
-    allowFrontend: allowedFrontends(options),
-  };
+/** Why a container is or is not a backend. */
+async function explanation(
+  container: string,
+  options: AgentOptions,
+  env: Environment,
+  signal: AbortSignal,
+): Promise<string> {
+  const engine = connect(dockerEndpoint(options, env), env);
+  const hostAddresses = await lookUpAddresses(givenAddresses(options), {});
+  return explanationText(
+    await explainContainer(container, engine, { ...agentSettings(options), hostAddresses }, signal),
+  );
 }
 
 /** Prints all entries, one `path value` a line and an empty line after the last, whenever they differ from before. */

@@ -1,2 +1,11 @@
+export { checkInterfaceName } from './addresses/index.js';
+export * from './assemble.js';
+export { lockNamespace, namespaceName } from './lock.js';
 export { main } from './main.js';
-export { command } from './options.js';
+export { checkMasquerade } from './masquerade/index.js';
+export * from './open-kernel.js';
+export { balancerName, command, type CommandOptions } from './options.js';
+export { PROFILE_NAMES } from './profiles.js';
+export { StateDirectory } from './state-directory.js';
+export { StateFile } from './state-file.js';
+export { checkSysctl } from './sysctl.js';

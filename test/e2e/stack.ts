@@ -23,6 +23,8 @@ export interface Stack extends AsyncDisposable {
   startDockerAgent(): AgentProcess;
   /** @param flags beside what the stack needs */
   startIpvsAgent(...flags: readonly string[]): AgentProcess;
+  /** Both in one process, alone unless the flags say otherwise. @param flags beside what the stack needs */
+  startUp(...flags: readonly string[]): AgentProcess;
   /** The kernel's table, as `ipvsadm -Ln` prints it. */
   ipvsadm(): Promise<string>;
 }
@@ -56,14 +58,15 @@ export async function startStack(report: (part: string) => void = () => {}): Pro
 
     const source = ['--config-source', `etcd://${etcd.host}/clusterf`];
     const docker = ['--docker-endpoint', dockerd.endpoint, '--ttl', `${TTL}s`, '--host-name', 'docker1'];
+    // With a brake that lets go sooner than the default 30 s.
+    const ipvs = ['--state-dir', state, '--brake-hold', '3s'];
     return {
       etcd,
       dockerd,
       client,
       startDockerAgent: () => keep(new AgentProcess('clusterf-docker', [...source, ...docker])),
-      // With a brake that lets go sooner than the default 30 s.
-      startIpvsAgent: (...flags) =>
-        keep(new AgentProcess('clusterf-ipvs', [...source, '--state-dir', state, '--brake-hold', '3s', ...flags])),
+      startIpvsAgent: (...flags) => keep(new AgentProcess('clusterf-ipvs', [...source, ...ipvs, ...flags])),
+      startUp: (...flags) => keep(new AgentProcess('clusterf', ['up', ...docker, ...ipvs, ...flags])),
       ipvsadm: async () => (await run('ipvsadm', ['-Ln'])).stdout,
       [Symbol.asyncDispose]: dispose,
     };

@@ -6,6 +6,7 @@ export * from './etcd.js';
 export * from './etcd-examination.js';
 export * from './etcd-flags.js';
 export * from './file.js';
+export type { LeaseTime } from './lease.js';
 export { NoSpaceError } from './leased-keys.js';
 export * from './memory.js';
 export * from './memory-registrations.js';

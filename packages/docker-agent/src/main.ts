@@ -2,6 +2,7 @@ import { type Environment, runCommand, systemClock } from '@clusterf/daemon';
 import { type ClaimEntry, etcdOptions, openRegistrations, type RegistrationEvent } from '@clusterf/store';
 import { agentSettings, assembleAgent, connect } from './assemble.js';
 import { explainContainer } from './explain-container.js';
+import type { Explanation } from './explain.js';
 import { explanationText } from './explain-text.js';
 import { lookUpAddresses } from './host-addresses.js';
 import { type AgentOptions, command, dockerEndpoint, givenAddresses, hostName } from './options.js';
@@ -10,7 +11,7 @@ import { type AgentOptions, command, dockerEndpoint, givenAddresses, hostName } 
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
   return runCommand(command, argv, env, async (options, { signal, log }) => {
     if (options.explain !== undefined) {
-      process.stdout.write(await explanation(options.explain, options, env, signal));
+      process.stdout.write(explanationText(await explainFor(options.explain, options, env, signal)));
       return;
     }
     await using agent = assembleAgent(options, {
@@ -38,18 +39,22 @@ export function openIn(options: AgentOptions) {
     openRegistrations({ url: options.configSource, etcd: etcdOptions(options), ttl: options.ttl, claim, onEvent });
 }
 
-/** Why a container is or is not a backend. */
-async function explanation(
+/**
+ * Why a container is or is not a backend, by the options of an agent.
+ *
+ * @param container its name, or its id, or the beginning of that
+ * @throws FailureError if Docker has no such container
+ * @throws ConfigurationError, UsageError as `assembleAgent`
+ */
+export async function explainFor(
   container: string,
   options: AgentOptions,
   env: Environment,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<Explanation> {
   const engine = connect(dockerEndpoint(options, env), env);
   const hostAddresses = await lookUpAddresses(givenAddresses(options), {});
-  return explanationText(
-    await explainContainer(container, engine, { ...agentSettings(options), hostAddresses }, signal),
-  );
+  return await explainContainer(container, engine, { ...agentSettings(options), hostAddresses }, signal);
 }
 
 /** Prints all entries, one `path value` a line and an empty line after the last, whenever they differ from before. */

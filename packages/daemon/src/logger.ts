@@ -23,13 +23,16 @@ export interface Logger {
 
 export interface LoggerOptions {
   readonly level: LogLevel;
-  readonly format: 'text' | 'json' | 'auto';
+  /** `plain` is for somebody who waits for a command: its name, and what it has to say. */
+  readonly format: 'text' | 'json' | 'auto' | 'plain';
+  /** The command's, for `plain`. */
+  readonly name?: string;
   /** Standard error in a process: standard output belongs to what commands print. */
   readonly stream: Writable & { readonly isTTY?: boolean };
 }
 
 /** One line a record: JSON for machines, `time LEVEL message name=value …` for a person at a terminal. */
-export function createLogger({ level, format: wanted, stream }: LoggerOptions): Logger {
+export function createLogger({ level, format: wanted, name = '', stream }: LoggerOptions): Logger {
   const asText = wanted === 'text' || (wanted === 'auto' && stream.isTTY === true);
   const lines = new LineBuffer(stream);
   const transport = new transports.Stream({ stream: lines, eol: '\n' });
@@ -39,9 +42,11 @@ export function createLogger({ level, format: wanted, stream }: LoggerOptions): 
       format((info) => ({ ...info, fields: expandFields(info['fields'], level === 'debug') }))(),
       format.timestamp({ format: turnTime() }),
       format.printf(({ timestamp, level: severity, message, fields }) =>
-        asText
-          ? textLine(String(timestamp), severity, String(message), toFields(fields))
-          : JSON.stringify({ timestamp, level: severity, message, ...toFields(fields) }, jsonValue),
+        wanted === 'plain'
+          ? plainLine(name, String(message), toFields(fields))
+          : asText
+            ? textLine(String(timestamp), severity, String(message), toFields(fields))
+            : JSON.stringify({ timestamp, level: severity, message, ...toFields(fields) }, jsonValue),
       ),
     ),
     transports: [transport],
@@ -107,10 +112,21 @@ function textLine(timestamp: string, level: string, message: string, fields: Fie
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ` ${name}=${textValue(value)}`);
-  // A message may quote what somebody wrote: a line of the log stays one line.
+  return `${timestamp} ${level.toUpperCase().padEnd(5)} ${onOneLine(message)}${pairs.join('')}`;
+}
+
+/** Without what the message says itself. */
+function plainLine(name: string, message: string, fields: Fields): string {
+  const pairs = Object.entries(fields)
+    .filter(([, value]) => value !== undefined && !(typeof value === 'string' && message.includes(value)))
+    .map(([field, value]) => `${field}=${textValue(value)}`);
+  return `${name}: ${onOneLine(message)}${pairs.length > 0 ? ` (${pairs.join(' ')})` : ''}`;
+}
+
+/** A message may quote what somebody wrote: a line of the log stays one line. */
+function onOneLine(message: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
-  const words = message.replaceAll(/[\u0000-\u001f\u007f]/g, (character) => JSON.stringify(character).slice(1, -1));
-  return `${timestamp} ${level.toUpperCase().padEnd(5)} ${words}${pairs.join('')}`;
+  return message.replaceAll(/[\u0000-\u001f\u007f]/g, (character) => JSON.stringify(character).slice(1, -1));
 }
 
 /** Bare words stay bare; everything else is quoted so that a line stays one line. */

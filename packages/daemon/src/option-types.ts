@@ -124,10 +124,12 @@ export const commonOptions = {
   debug: { type: 'boolean', group: 'Logging', describe: 'the same as --log-level debug' },
 } as const satisfies OptionSpecs;
 
-/** The same as a command has them: who looks on to one is told what is wrong, and for the rest sees what it does. */
+/** The same as a command has them: who looks on to one is told what is wrong in plain words, and for the rest sees what it does. */
 export function commonOptionsOf({ attended }: CommandSpec): OptionSpecs {
   if (attended !== true) return commonOptions;
-  return { ...commonOptions, 'log-level': { ...commonOptions['log-level'], default: 'warn' } };
+  const { 'log-level': level, 'log-format': format } = commonOptions;
+  const describe = 'how to write the log, to standard error; auto is in plain words';
+  return { ...commonOptions, 'log-level': { ...level, default: 'warn' }, 'log-format': { ...format, describe } };
 }
 
 export type OptionsOf<S extends CommandSpec> = Values<S['options'] & typeof commonOptions>;

@@ -57,9 +57,14 @@ export async function runCommand<const S extends CommandSpec>(
 
   // Seen through the options every command shares: a conditional type over S does not resolve here.
   const { logLevel, logFormat, debug } = parsed.options as Values<typeof commonOptions>;
-  const log = createLogger({ level: debug ? 'debug' : logLevel, format: logFormat, stream: process.stderr });
-  const { options, operands } = parsed;
   const attended = spec.attended === true;
+  const log = createLogger({
+    level: debug ? 'debug' : logLevel,
+    format: attended && logFormat === 'auto' ? 'plain' : logFormat,
+    name: spec.command,
+    stream: process.stderr,
+  });
+  const { options, operands } = parsed;
   const code = await supervise(log, attended, (received) => main(options, { ...received, log, operands }));
   await Promise.all([log.close(), flushed(process.stdout)]);
   return code;

@@ -178,7 +178,7 @@ describe('signals', () => {
 
 describe('a command that somebody looks on to', () => {
   const ATTENDED = 'attended: true,';
-  const VERBOSE = ['--log-level', 'info'];
+  const VERBOSE = ['--log-level', 'info', '--log-format', 'json'];
 
   test('ends in order when their terminal hangs up', async () => {
     const looks = `${FOREVER} await new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -196,13 +196,19 @@ describe('a command that somebody looks on to', () => {
     expect(await run(talks, VERBOSE, (child) => child.stdout?.destroy(), ATTENDED)).toMatchObject({ code: 7 });
   });
 
-  test('logs only what is wrong unless asked for more', async () => {
-    const { stderr } = await run(`log.info('fine'); log.warn('wrong');`, [], () => {}, ATTENDED);
-    expect(
-      stderr
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line).message),
-    ).toEqual(['wrong']);
+  test('logs only what is wrong unless asked for more, in plain words without what they say already', async () => {
+    const body = `log.info('fine'); log.warn('web\\nis wrong', { service: 'web', source: 'plan' });`;
+    const { stderr } = await run(body, [], () => {}, ATTENDED);
+    expect(stderr).toBe('clusterf-test: web\\nis wrong (source=plan)\n');
+  });
+
+  test('fails in plain words, and logs as daemons do where that is asked for', async () => {
+    const body = `throw new FailureError('the tree cannot be read');`;
+    expect(await run(body, [], () => {}, ATTENDED)).toMatchObject({
+      code: 1,
+      stderr: 'clusterf-test: the tree cannot be read\n',
+    });
+    const { stderr } = await run(body, ['--log-format', 'json'], () => {}, ATTENDED);
+    expect(JSON.parse(stderr)).toMatchObject({ level: 'error', message: 'the tree cannot be read' });
   });
 });

@@ -160,6 +160,12 @@ export const command = defineCommand({
       group: 'Running',
       describe: 'delete every virtual service, whoever made it, before the first pass',
     },
+    clear: {
+      type: 'boolean',
+      group: 'Running',
+      describe:
+        "take away what an agent with these options put into the kernel, and exit: virtual services, addresses, sync daemons, --masquerade's rules",
+    },
     noop: {
       type: 'boolean',
       alias: 'ipvs-noop',
@@ -173,6 +179,12 @@ export const command = defineCommand({
 });
 
 export type CommandOptions = OptionsOf<typeof command>;
+
+/** What `--clear` comes to: nothing holds back what goes, and nothing new is set. */
+export function clearing(options: CommandOptions): CommandOptions {
+  const changed = { brake: 'off', drainTimeout: 0, profile: undefined, sysctl: [], flush: false, adopt: false };
+  return { ...options, ...changed, once: false, exitWithdraw: true, exitUnmasquerade: true };
+}
 
 /** The machine's name, where no option says otherwise. */
 export function balancerName(options: CommandOptions): string {

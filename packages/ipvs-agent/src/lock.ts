@@ -9,6 +9,9 @@ import { errorCode, FailureError, type Logger, toError } from '@clusterf/daemon'
  */
 const NAME = '\0clusterf-ipvs'.padEnd(108, '\0');
 
+/** Its bit among the capabilities that proc(5) lists: linux/capability.h. */
+const CAP_NET_ADMIN = 1n << 12n;
+
 /** As /proc/net/unix writes it. */
 const WRITTEN = NAME.replaceAll('\0', '@');
 
@@ -28,7 +31,7 @@ export async function lockNamespace(log: Logger): Promise<void> {
     if (errorCode(error) !== 'EADDRINUSE') throw error;
     const holder = await lockHolder();
     // Anybody may take such a name; only who may be an agent may keep one from running.
-    if (typeof holder === 'object' && holder.uid !== 0 && holder.uid !== process.getuid?.()) {
+    if (typeof holder === 'object' && !(await mayBeAgent(holder.pid))) {
       log.warn('somebody who is no agent holds the lock that keeps two of them apart: going on without', { ...holder });
       return;
     }
@@ -57,6 +60,21 @@ export async function lockHolder(): Promise<{ readonly pid: number; readonly uid
     }
   }
   return 'unseen';
+}
+
+/**
+ * Whether a process has what it takes to change the table: CAP_NET_ADMIN, as root or as the user of a unit, in the user
+ * namespace that this process is in too. In one of their own everybody has it, and it is worth nothing here.
+ */
+async function mayBeAgent(pid: number): Promise<boolean> {
+  try {
+    const [theirs, ours] = await Promise.all([pid, 'self'].map((who) => readlink(`/proc/${who}/ns/user`)));
+    const [, capabilities = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return theirs === ours && (BigInt(`0x${capabilities}`) & CAP_NET_ADMIN) !== 0n;
+  } catch (thrown) {
+    // Either it has ended, or it hides from us.
+    return !['ENOENT', 'ESRCH'].includes(errorCode(toError(thrown)) ?? '');
+  }
 }
 
 /** The network namespace this process is in, as a word for a path: state about one kernel table is not another's. */

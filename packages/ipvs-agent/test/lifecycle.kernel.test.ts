@@ -32,6 +32,22 @@ function destination(name: string): string[] {
   return ['-t', '10.0.0.1:80', '-r', `${address(name)}:8080`];
 }
 
+/** A process that has the lock's name, started by these words. */
+async function takeLock(as: readonly string[]): Promise<{ readonly pid: number | undefined } & AsyncDisposable> {
+  const name = `'\\0clusterf-ipvs'.padEnd(108, '\\0')`;
+  const take = `require('net').createServer().listen(${name}, () => console.log('taken'))`;
+  const [program = '', ...words] = [...as, process.execPath, '-e', take];
+  const child = spawn(program, words);
+  await once(child.stdout, 'data');
+  return {
+    pid: child.pid,
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGKILL');
+      await once(child, 'close');
+    },
+  };
+}
+
 beforeAll(() => {
   requireMachine();
 });
@@ -65,27 +81,40 @@ describe('a second agent on a machine', () => {
     expect((await site.once('--noop')).output).toBe('nothing to do\n');
   });
 
-  test('is not kept from running by somebody unprivileged who takes the lock’s name', async () => {
-    await using site = await Site.make(web('a'));
-    const name = `'\\0clusterf-ipvs'.padEnd(108, '\\0')`;
-    const take = `require('net').createServer().listen(${name}, () => console.log('taken'))`;
-    const thief = spawn('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '-e', take]);
-    try {
-      await once(thief.stdout, 'data');
+  describe.each([
+    ['an unprivileged user', ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'], 65534],
+    [
+      'an unprivileged user who is root in a user namespace of their own',
+      ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'unshare', '--user', '--map-root-user'],
+      65534,
+    ],
+    ['root without the right to change the table', ['setpriv', '--bounding-set=-net_admin'], 0],
+  ])('of which %s has taken the lock’s name', (_, as, uid) => {
+    test('runs all the same, and says whose the name is', async () => {
+      await using site = await Site.make(web('a'));
+      await using thief = await takeLock(as);
       const agent = await site.once();
       expect(agent.log).toContainEqual(
         expect.objectContaining({
           level: 'warn',
           message: 'somebody who is no agent holds the lock that keeps two of them apart: going on without',
           pid: thief.pid,
-          uid: 65534,
+          uid,
         }),
       );
       expect(await table()).toEqual(lines('a'));
-    } finally {
-      thief.kill('SIGKILL');
-      await once(thief, 'close');
-    }
+    });
+  });
+
+  test('refuses also if the first runs as a user of its own who may change the table, as units have it', async () => {
+    await using site = await Site.make(web('a'));
+    const caps = ['--inh-caps=+net_admin', '--ambient-caps=+net_admin'];
+    await using first = await takeLock(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...caps]);
+    await using second = site.start(...QUICK);
+    expect(await second.exit()).toBe(1);
+    expect(second.log).toMatchObject([
+      { message: expect.stringContaining(`another clusterf-ipvs, process ${first.pid},`) },
+    ]);
   });
 
   test('in another network namespace is in nobody’s way, and has a state of its own in the same --state-dir', async () => {

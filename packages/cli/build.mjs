@@ -14,6 +14,7 @@ import start from './start.cjs';
 const HERE = dirname(fileURLToPath(import.meta.url));
 const COMMANDS = {
   clusterf: 'clusterf',
+  'clusterf-config': 'clusterf/config',
   'clusterf-docker': '@clusterf/docker-agent',
   'clusterf-ipvs': '@clusterf/ipvs-agent',
 };

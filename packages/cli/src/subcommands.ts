@@ -3,4 +3,18 @@ import type { Subcommand } from './subcommand.js';
 /** `clusterf NAME …`, in the order of the help; each is loaded only when it is needed. */
 export const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = {
   up: async () => await import('./up/index.js'),
+  get: async () => await import('./get.js'),
+  set: async () => await import('./set.js'),
+  rm: async () => await import('./rm.js'),
+  apply: async () => await import('./apply.js'),
+  validate: async () => await import('./validate.js'),
+  watch: async () => await import('./watch.js'),
+  completion: async () => (await import('./completion.js')).completion(SUBCOMMANDS, OTHERS),
+};
+
+/** The commands beside it, whose words are completed too. */
+const OTHERS: Readonly<Record<string, () => Promise<Subcommand>>> = {
+  'clusterf-docker': async () => await import('@clusterf/docker-agent'),
+  'clusterf-ipvs': async () => await import('@clusterf/ipvs-agent'),
+  'clusterf-config': async () => await import('./config.js'),
 };

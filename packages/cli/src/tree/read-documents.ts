@@ -1,0 +1,50 @@
+import type { Finding } from './findings.js';
+import { flatten } from './flatten.js';
+import { parseDocuments } from './parse-documents.js';
+import { readInputs } from './read-input.js';
+
+/** Entries from files. */
+export interface Documents {
+  /** Values as JSON text, by path. */
+  readonly entries: ReadonlyMap<string, string>;
+  /** The name of the file that gives each. */
+  readonly origins: ReadonlyMap<string, string>;
+  /** What cannot be read, or stands where no entry can be: `path` is empty where that is a file's. */
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Reads all that `--file` names.
+ *
+ * @throws {FailureError} if a file cannot be read
+ */
+export async function readDocuments(names: readonly string[]): Promise<Documents> {
+  const entries = new Map<string, string>();
+  const origins = new Map<string, string>();
+  const findings: Finding[] = [];
+  const wrong = (path: string, name: string, message: string) =>
+    findings.push({
+      level: 'error',
+      path: path === '' ? name : path,
+      message: path === '' ? message : `${message} (${name})`,
+    });
+  for (const { name, text } of await readInputs(names)) {
+    const parsed = parseDocuments(text);
+    if (!parsed.ok) {
+      wrong('', name, `is neither JSON nor YAML: ${parsed.message}`);
+      continue;
+    }
+    for (const document of parsed.documents) {
+      const { entries: found, misplaced } = flatten(document);
+      for (const { path, message } of misplaced) wrong(path, name, message);
+      for (const [path, value] of found) {
+        const other = origins.get(path);
+        if (other === undefined) {
+          entries.set(path, value);
+          origins.set(path, name);
+        } else wrong(path, name, `is given twice, by ${other} too`);
+      }
+    }
+  }
+  return { entries, origins, findings };
+}

@@ -1,0 +1,31 @@
+import { FailureError, toError } from '@clusterf/daemon';
+import { type EditableTree, type Reading, transactions } from '@clusterf/store';
+import { difference } from './difference.js';
+import { changesOf, type Step } from './proposal.js';
+
+/**
+ * Does what is to be done, in as few transactions as it takes.
+ *
+ * @throws {FailureError} if one of several failed: it says how many had been done
+ * @throws what `write` does, if it was the only one
+ */
+export async function writeSteps(tree: EditableTree, steps: readonly Step[], reading: Reading): Promise<void> {
+  const changes = changesOf(steps);
+  let done = 0;
+  for (const portion of transactions(changes)) {
+    try {
+      await tree.write(portion, reading);
+    } catch (thrown) {
+      const cause = toError(thrown);
+      if (done === 0) throw cause;
+      throw new FailureError(`${done} of ${changes.size} changes were made, then: ${cause.message}`, { cause });
+    }
+    done += portion.size;
+  }
+}
+
+/** `changed services/web/frontend: tcp 80 → 81` */
+export function stepLine({ what, path, before, after }: Step): string {
+  const details = what === 'changed' && before !== undefined && after !== undefined ? difference(before, after) : '';
+  return `${what} ${path}${details === '' ? '' : `: ${details}`}`;
+}

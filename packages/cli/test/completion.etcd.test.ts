@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { type EtcdProcess, startEtcd } from '../../../test/fixtures/etcd.js';
+import { projectRoot } from '../../../test/lab/index.js';
+import { SUBCOMMANDS } from '../src/subcommands.js';
+import { clusterf } from './clusterf.js';
+import { etcdSite, type Site } from './sites.js';
+
+const run = promisify(execFile);
+
+let etcd: EtcdProcess;
+let site: Site;
+/** Where `clusterf` is found. */
+let bin: string;
+beforeAll(async () => {
+  etcd = await startEtcd();
+  site = etcdSite(etcd);
+  await site.put('services/web/frontend', '{}');
+  await site.put('services/my shop/frontend', '{}');
+  await site.put('sync', '{}');
+  bin = await mkdtemp(join(tmpdir(), 'clusterf-bin-'));
+  await symlink(join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf.cjs'), join(bin, 'clusterf'));
+});
+afterAll(async () => {
+  await rm(bin, { recursive: true });
+  await etcd[Symbol.asyncDispose]();
+});
+
+const env = () => ({
+  ...process.env,
+  PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}`,
+  CLUSTERF_CONFIG_SOURCE: site.url,
+});
+
+/** What is offered for the last of these words, without what it means. */
+async function words(...line: readonly string[]): Promise<readonly string[]> {
+  const { code, stdout } = await clusterf(['completion', 'words', '--', ...line], {
+    env: { CLUSTERF_CONFIG_SOURCE: site.url },
+  });
+  expect(code).toBe(0);
+  return stdout
+    .split('\n')
+    .filter((text) => text !== '')
+    .map((text) => text.split('\t')[0] ?? '');
+}
+
+describe('offered are', () => {
+  test('all commands, with what they do', async () => {
+    expect(await words('clusterf', '')).toEqual(
+      expect.arrayContaining([...Object.keys(SUBCOMMANDS), 'help', '--version']),
+    );
+    expect(await words('/usr/bin/clusterf', 'va')).toEqual(['validate']);
+    const { stdout } = await clusterf(['completion', 'words', '--', 'clusterf', 'get']);
+    expect(stdout).toBe('get\tShows what is in the configuration tree.\n');
+  });
+
+  test('the options of a command', async () => {
+    expect(await words('clusterf', 'apply', '--pr')).toEqual(['--prune']);
+    expect(await words('clusterf', 'apply', '-f', 'x.yaml', '--dry')).toEqual(['--dry-run']);
+    expect(await words('clusterf-ipvs', '--vip')).toEqual(['--vip-interface']);
+    expect(await words('clusterf-docker', '--docker-e')).toEqual(['--docker-endpoint']);
+    expect(await words('clusterf-config', '--js')).toEqual(['--json']);
+  });
+
+  test('the choices of an option', async () => {
+    expect(await words('clusterf', 'get', '-o', '')).toEqual(['table', 'json', 'yaml']);
+    expect(await words('clusterf', 'get', '--output', '=', 'y')).toEqual(['yaml']);
+    expect(await words('clusterf', 'get', '--output=y')).toEqual(['--output=yaml']);
+    expect(await words('clusterf', 'completion', 'f')).toEqual(['fish']);
+  });
+
+  test('paths of the tree, a part at a time', async () => {
+    expect(await words('clusterf', 'get', '')).toEqual(['services/', 'sync']);
+    expect(await words('clusterf', 'rm', '-r', 'services/')).toEqual(['services/my shop/', 'services/web/']);
+    expect(await words('clusterf', 'set', '--config-source', 'etcd://127.0.0.1:1/x', '')).toEqual([]);
+  });
+
+  test.each([
+    ['a file', ['clusterf', 'apply', '-f', '']],
+    ['an unknown command', ['clusterf', 'nothing', '']],
+    ['an unknown program', ['other', '']],
+    ['no word at all', []],
+  ])('none for %s', async (_, line) => {
+    expect(await words(...line)).toEqual([]);
+  });
+});
+
+test('bash completes with what is offered, and quotes it', async () => {
+  const complete = async (...line: readonly string[]) => {
+    const script = `source <(clusterf completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _clusterf; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const { stdout } = await run('bash', ['--norc', '-c', script, 'bash', ...line], { env: env() });
+    return stdout.trim().split('\n');
+  };
+  expect(await complete('clusterf', 'val')).toEqual(['validate']);
+  expect(await complete('clusterf', 'get', 'services/')).toEqual(['services/my\\ shop/', 'services/web/']);
+  const { stdout } = await run(
+    'bash',
+    ['--norc', '-c', 'source <(clusterf completion bash); complete -p clusterf clusterf-ipvs'],
+    { env: env() },
+  );
+  expect(stdout).toBe('complete -o default -F _clusterf clusterf\ncomplete -o default -F _clusterf clusterf-ipvs\n');
+});
+
+test('what is no shell is refused', async () => {
+  expect(await clusterf(['completion'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('expected one of bash, zsh, fish'),
+  });
+  expect(await clusterf(['completion', 'tcsh'])).toMatchObject({ code: 2 });
+});

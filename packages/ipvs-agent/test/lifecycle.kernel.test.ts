@@ -36,7 +36,7 @@ function destination(name: string): string[] {
 async function takeLock(as: readonly string[]): Promise<{ readonly pid: number | undefined } & AsyncDisposable> {
   const name = `'\\0clusterf-ipvs'.padEnd(108, '\\0')`;
   const take = `require('net').createServer().listen(${name}, () => console.log('taken'))`;
-  const [program = '', ...words] = [...as, process.execPath, '-e', take];
+  const [program, ...words] = [...as, process.execPath, '-e', take] as const;
   const child = spawn(program, words);
   await once(child.stdout, 'data');
   return {

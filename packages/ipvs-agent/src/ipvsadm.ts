@@ -1,4 +1,8 @@
-/** The table and operations on it as lines for `ipvsadm -R` (ipvsadm(8)), in the words that `ipvsadm -S -n` has for them. */
+/**
+ * The table and operations on it as lines for `ipvsadm -R` (ipvsadm(8)), in the words that `ipvsadm -S -n` has for them.
+ * What the kernel takes and ipvsadm does not: weights above 65535, and for direct routing and tunnels a port other than
+ * the virtual service's, which does nothing there.
+ */
 import {
   type Destination,
   type DestinationId,

@@ -1,6 +1,6 @@
 /** What `clusterf-ipvs` would make of trees and kernel, for commands that only look. */
 import { join } from 'node:path';
-import { type CommandContext, FailureError, ProblemLog, systemClock } from '@clusterf/daemon';
+import { type CommandContext, FailureError, type Logger, ProblemLog, systemClock } from '@clusterf/daemon';
 import type { Problem } from '@clusterf/model';
 import { etcdOptions, openSource, type Source } from '@clusterf/store';
 import { assembleBalancer, etcdEndpoints } from './assemble.js';
@@ -64,14 +64,29 @@ export async function rehearse(
       print: () => {},
       signal,
       clock: systemClock,
-      log,
+      log: inTheBackground(log),
     },
   );
   const { agent } = balancer;
   await agent.runOnce();
   const { rehearsal, names: desired } = agent;
   if (rehearsal === undefined) throw new FailureError('interrupted');
-  return { rehearsal, desired, problems: agent.status().problems };
+  const { problems } = agent.status();
+  new ProblemLog(log).update(problems);
+  return { rehearsal, desired, problems };
+}
+
+/** What an agent would log is what the rehearsal comes to. */
+function inTheBackground(log: Logger): Logger {
+  const debug: Logger['debug'] = (message, fields) => log.debug(message, fields);
+  return {
+    error: (message, fields) => log.error(message, fields),
+    warn: debug,
+    info: debug,
+    debug,
+    with: (fields) => inTheBackground(log.with(fields)),
+    close: async () => await log.close(),
+  };
 }
 
 function openSources(options: CommandOptions): readonly Source[] {

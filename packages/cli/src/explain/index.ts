@@ -1,0 +1,97 @@
+import { defineCommand, type Environment, type OptionsOf, runCommand, toError, UsageError } from '@clusterf/daemon';
+import { command as docker, type Explanation, explanationText, explainFor, hostName } from '@clusterf/docker-agent';
+import { command as balancer } from '@clusterf/ipvs-agent';
+import { checkName } from '@clusterf/model';
+import { type EditableTree, etcdOptions, openTree } from '@clusterf/store';
+import { asData, outputOption } from '../output.js';
+import { inWords } from '../tree/in-words.js';
+import { VERSION } from '../version.js';
+import { treeSideText } from './text.js';
+import { findBackend, type TreeSide, treeSide, type TreeView, treeView } from './tree-side.js';
+
+const { explain, ...dockerOptions } = docker.options;
+
+export const command = defineCommand({
+  command: 'clusterf explain',
+  summary:
+    'Why a container of this host is or is not a backend, and what becomes of it.\n' +
+    'Says for each service what its labels come to, whether it is in the tree, by which route and method balancers ' +
+    'reach it, and why they leave it out.\n' +
+    'A backend of any host is named SERVICE/BACKEND: by its name, the beginning of it, or its container; then Docker is ' +
+    'not asked.\n' +
+    "Takes the options of clusterf-docker, since the answer depends on them: --config with that agent's file has them.",
+  version: VERSION,
+  attended: true,
+  operands: 'CONTAINER | SERVICE/BACKEND',
+  options: {
+    ...outputOption,
+    'ipvs-fwd-method': balancer.options['ipvs-fwd-method'],
+    ...dockerOptions,
+  },
+});
+
+type ExplainOptions = OptionsOf<typeof command>;
+
+/** `clusterf explain` @returns the exit code */
+export async function main(argv: readonly string[], env: Environment): Promise<number> {
+  return await runCommand(command, argv, env, async (options, { operands, signal }) =>
+    inWords(command, async () => {
+      const [subject, ...others] = operands;
+      if (subject === undefined || others.length > 0)
+        throw new UsageError(`expected one container, or one SERVICE/BACKEND; got ${operands.length} of them`);
+      using tree = openTree(options.configSource, etcdOptions(options));
+      signal.addEventListener('abort', () => tree[Symbol.dispose]());
+      if (subject.includes('/')) await explainBackend(subject, tree, options);
+      else await explainContainer(subject, tree, options, env, signal);
+    }),
+  );
+}
+
+async function explainBackend(subject: string, tree: EditableTree, options: ExplainOptions): Promise<void> {
+  const [service = '', text = '', ...more] = subject.split('/');
+  if (more.length > 0 || !checkName(service).ok || text === '')
+    throw new UsageError(`${JSON.stringify(subject)}: expected SERVICE/BACKEND`);
+  const view = await read(tree, options);
+  const side = treeSide(view, service, findBackend(view, service, text));
+  print(options, `${side.key} in ${view.url}\n\n${treeSideText(side)}`, { url: view.url, backend: side });
+}
+
+async function explainContainer(
+  subject: string,
+  tree: EditableTree,
+  options: ExplainOptions,
+  env: Environment,
+  signal: AbortSignal,
+): Promise<void> {
+  const expected = explain.check(subject);
+  if (expected !== undefined) throw new UsageError(`${JSON.stringify(subject)} is not ${expected}`);
+  const theirs = { ...options, explain: subject };
+  const explanation = await explainFor(subject, theirs, env, signal);
+  const text = explanationText(explanation);
+  const view = await read(tree, options).catch((thrown: unknown) => toError(thrown));
+  if (view instanceof Error) {
+    const why = `the tree cannot be read, so whether it is registered is not known: ${view.message}`;
+    return print(options, `${text}\n${why}\n`, { container: explanation, tree: { error: view.message } });
+  }
+  const sides = explanation.services.map(({ service }) => treeSide(view, service, explanation.id, hostName(theirs)));
+  const blocks = sides.map((side) => treeSideText(side, { value: wanted(explanation, side) }));
+  const heading = blocks.length === 0 ? '' : `\nIn the tree, ${view.url}:\n\n`;
+  print(options, text + heading + blocks.join('\n'), {
+    container: explanation,
+    tree: { url: view.url, backends: sides },
+  });
+}
+
+function wanted({ services }: Explanation, { service }: TreeSide): string | undefined {
+  return services.find((each) => each.service === service)?.backend.value;
+}
+
+async function read(tree: EditableTree, { ipvsFwdMethod }: ExplainOptions): Promise<TreeView> {
+  const entries = await tree.read();
+  const leases = new Set([...entries.values()].flatMap(({ lease }) => lease ?? []));
+  return treeView(tree.url, entries, await tree.leaseTimes(leases), ipvsFwdMethod);
+}
+
+function print({ output }: ExplainOptions, text: string, data: unknown): void {
+  process.stdout.write(output === 'table' ? text : asData(data, output));
+}

@@ -1,0 +1,85 @@
+import {
+  type CommandContext,
+  defineCommand,
+  type Environment,
+  type OptionsOf,
+  runCommand,
+  UsageError,
+} from '@clusterf/daemon';
+import {
+  command as balancer,
+  type Desired,
+  diff,
+  openKernel,
+  planOnce,
+  type Rehearsal,
+  rehearse,
+} from '@clusterf/ipvs-agent';
+import { openedKernel } from '../kernel.js';
+import { inWords } from '../tree/in-words.js';
+import { VERSION } from '../version.js';
+import { changesAs, FORMS, tableAs } from './output.js';
+
+export const command = defineCommand({
+  command: 'clusterf plan',
+  summary:
+    "What clusterf-ipvs would change in this machine's kernel now; nothing is written.\n" +
+    'Reading the kernel needs CAP_NET_ADMIN. Takes the options of clusterf-ipvs, so that --config with the file of an ' +
+    "agent gives that agent's plan; those about running change nothing here.",
+  version: VERSION,
+  attended: true,
+  options: {
+    output: {
+      type: 'choice',
+      choices: FORMS,
+      default: 'ops',
+      alias: 'o',
+      group: 'Output',
+      describe: 'a line for each operation with its names, lines for ipvsadm -R, or data',
+    },
+    table: {
+      type: 'boolean',
+      group: 'Output',
+      describe: 'the whole table as it should be, instead of what would change; asks no kernel',
+    },
+    'from-empty': {
+      type: 'boolean',
+      group: 'Output',
+      describe: 'what would change in an empty table; asks no kernel',
+    },
+    ...balancer.options,
+  },
+});
+
+type PlanOptions = OptionsOf<typeof command>;
+
+/** `clusterf plan` @returns the exit code */
+export async function main(argv: readonly string[], env: Environment): Promise<number> {
+  return await runCommand(command, argv, env, async (options, context) =>
+    inWords(command, async () => {
+      if (options.table && options.fromEmpty) throw new UsageError('--table and --from-empty exclude each other');
+      process.stdout.write(await planned(options, context));
+    }),
+  );
+}
+
+async function planned(options: PlanOptions, context: CommandContext): Promise<string> {
+  const { output } = options;
+  if (options.table || options.fromEmpty) {
+    const { desired, problems } = await planOnce(options, context);
+    return options.table ? tableAs(output, desired, problems) : changesAs(output, intoEmpty(desired), problems);
+  }
+  using kernel = await openedKernel(openKernel, 'with --from-empty or --table, which ask no kernel');
+  const { rehearsal, problems } = await rehearse(options, kernel, context);
+  // ipvsadm has no words for it, and who feeds it the lines is to know.
+  if (output === 'ipvsadm')
+    for (const { reason, destinations } of rehearsal.held)
+      context.log.warn(`left out, since an agent would hold it back (${reason}): ${destinations} destinations`);
+  return changesAs(output, rehearsal, problems);
+}
+
+/** What an agent would do to a kernel that has nothing. */
+function intoEmpty(desired: Desired): Rehearsal {
+  const { make } = diff(new Map(), desired, () => false);
+  return { flushed: [], ops: make, held: [], around: [], obstacle: undefined };
+}

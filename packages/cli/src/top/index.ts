@@ -1,0 +1,163 @@
+import {
+  type CommandContext,
+  delay,
+  EXIT,
+  type Environment,
+  FailureError,
+  runCommand,
+  systemClock,
+  toError,
+  UsageError,
+} from '@clusterf/daemon';
+import { etcdOptions, openSource } from '@clusterf/store';
+import { inWords } from '../tree/in-words.js';
+import { agentCounters, agentUrl, LOCAL_AGENT } from './agent-counters.js';
+import { KernelCounters } from './kernel-counters.js';
+import type { Look } from './look.js';
+import { FollowedNames } from './names.js';
+import { command, type TopOptions } from './options.js';
+import { Screen } from './screen.js';
+import { type Sorting, sumOf } from './sums.js';
+import { type Moment, momentLines } from './text.js';
+
+export { command } from './options.js';
+
+/** Somewhere that counters come from. */
+interface CounterSource {
+  readonly name: string;
+  /** @throws Error in words */
+  readonly look: () => Promise<Look>;
+  /** What is wrong beside the counters themselves. */
+  readonly complaints?: () => readonly string[];
+}
+
+/** One look at all of them. */
+interface Looked {
+  readonly at: Date;
+  readonly looks: readonly Look[];
+  readonly complaints: readonly string[];
+  /** Some could not be asked. */
+  readonly failed: boolean;
+}
+
+const SORT_KEYS: Readonly<Record<string, Sorting>> = {
+  c: 'connections',
+  a: 'active',
+  p: 'packets',
+  b: 'bytes',
+  n: 'name',
+};
+const FOOTER = 'q quit   sort by  c connections/s  a active  p packets/s  b bytes/s  n name';
+
+/** `clusterf top` @returns the exit code */
+export async function main(argv: readonly string[], env: Environment): Promise<number> {
+  return await runCommand(command, argv, env, async (options, context) =>
+    inWords(command, async () => {
+      if (options.kernel && options.from.length > 0) throw new UsageError('--kernel and --from exclude each other');
+      if (!options.kernel) return await show(agentsOf(options, context.signal), options, context);
+      using kernel = await KernelCounters.open();
+      return await show([await kernelSource(kernel, options, context.signal)], options, context);
+    }),
+  );
+}
+
+function agentsOf({ from }: TopOptions, signal: AbortSignal): readonly CounterSource[] {
+  const urls = from.length === 0 ? [LOCAL_AGENT] : from.flatMap((text) => agentUrl(text) ?? []);
+  return urls.map((url) => ({ name: url, look: async () => await agentCounters(url, signal) }));
+}
+
+async function kernelSource(kernel: KernelCounters, options: TopOptions, signal: AbortSignal): Promise<CounterSource> {
+  const urls = options.configSource.length > 0 ? options.configSource : ['etcd:'];
+  const sources = urls.map((url) => openSource(url, etcdOptions(options)));
+  const planned = { method: 'masq', scheduler: 'wlc', elide: false, onlyHost: options.onlyHost } as const;
+  const names = new FollowedNames(sources, options.filterRoutes, planned, signal);
+  await names.known;
+  return { name: 'kernel', look: async () => await kernel.look(names.now), complaints: () => names.complaints };
+}
+
+/** Looks again and again. @returns the exit code */
+async function show(
+  sources: readonly CounterSource[],
+  options: TopOptions,
+  { signal }: CommandContext,
+): Promise<number> {
+  const { stdin, stdout } = process;
+  const isLive = options.output === 'table' && options.iterations === undefined && !options.once;
+  const first = await lookAt(sources);
+  if (first.looks.length === 0 && !signal.aborted) throw new FailureError(nothingFrom(first, options));
+  if (isLive && stdin.isTTY && stdout.isTTY) return await showOnScreen(first, sources, options, signal);
+
+  const count = options.once ? 1 : (options.iterations ?? Infinity);
+  let looked = first;
+  for (let done = 1; !signal.aborted; done += 1) {
+    process.stdout.write(printed(looked, sources, options));
+    if (done >= count) return looked.failed ? EXIT.failed : EXIT.ok;
+    await delay(systemClock, options.interval, signal);
+    if (!signal.aborted) looked = await lookAt(sources);
+  }
+  return EXIT.ok;
+}
+
+async function showOnScreen(
+  first: Looked,
+  sources: readonly CounterSource[],
+  { interval, sort }: TopOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const quit = new AbortController();
+  const ending = AbortSignal.any([signal, quit.signal]);
+  using screen = new Screen(process.stdin, process.stdout);
+  let [looked, sorting] = [first, sort];
+  const draw = () => screen.draw(momentLines(momentOf(looked, sources, sorting)), FOOTER);
+  screen.on('quit', () => quit.abort());
+  screen.on('resize', draw);
+  screen.on('key', (key) => {
+    sorting = SORT_KEYS[key] ?? sorting;
+    draw();
+  });
+  while (!ending.aborted) {
+    draw();
+    await delay(systemClock, interval, ending);
+    // Not waited for if it ends meanwhile: an agent may be slow.
+    const next = ending.aborted ? undefined : await Promise.race([lookAt(sources), aborted(ending)]);
+    looked = next ?? looked;
+  }
+  return EXIT.ok;
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+}
+
+/** Asks all at once; one that does not answer is a complaint. */
+async function lookAt(sources: readonly CounterSource[]): Promise<Looked> {
+  const outcomes = await Promise.allSettled(sources.map(async ({ look }) => await look()));
+  const failures = outcomes.flatMap((outcome, index) =>
+    outcome.status === 'rejected' ? [`${sources[index]?.name}: ${toError(outcome.reason).message}`] : [],
+  );
+  return {
+    at: new Date(),
+    looks: outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : [])),
+    complaints: [...failures, ...sources.flatMap(({ complaints }) => complaints?.() ?? [])],
+    failed: failures.length > 0,
+  };
+}
+
+function nothingFrom({ complaints }: Looked, { kernel, from }: TopOptions): string {
+  const advice =
+    kernel || from.length > 0
+      ? ''
+      : '. Is clusterf-ipvs running here? --from asks the agent of another balancer, --kernel the kernel itself';
+  return `no counters: ${complaints.join('; ')}${advice}`;
+}
+
+function momentOf({ at, looks, complaints }: Looked, sources: readonly CounterSource[], sorting: Sorting): Moment {
+  return { at, sorting, complaints, from: sources.map(({ name }) => name), services: sumOf(looks, sorting) };
+}
+
+function printed(looked: Looked, sources: readonly CounterSource[], { output, sort }: TopOptions): string {
+  const moment = momentOf(looked, sources, sort);
+  return output === 'json' ? `${JSON.stringify(moment)}\n` : `${momentLines(moment).join('\n')}\n\n`;
+}

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import start from '../start.cjs';
@@ -10,12 +10,14 @@ import { copyright } from './copyright.mjs';
 import { manPages } from './man-pages.mjs';
 
 const CLI = dirname(dirname(fileURLToPath(import.meta.url)));
+const ROOT = join(CLI, '..', '..');
 const LIBRARY = 'usr/lib/clusterf';
-/** Where each shell looks for them. */
+const DOC = 'usr/share/doc/clusterf';
+/** Where each shell looks for what completes a command, by that command's name; zsh reads all there are. */
 const COMPLETIONS = {
-  bash: 'usr/share/bash-completion/completions/clusterf',
-  fish: 'usr/share/fish/vendor_completions.d/clusterf.fish',
-  zsh: 'usr/share/zsh/vendor-completions/_clusterf',
+  bash: (command) => `usr/share/bash-completion/completions/${command}`,
+  fish: (command) => `usr/share/fish/vendor_completions.d/${command}.fish`,
+  zsh: () => 'usr/share/zsh/vendor-completions/_clusterf',
 };
 
 /**
@@ -37,15 +39,10 @@ export async function contents(about) {
     ...(await manPages(commands, about.date)).map(({ name, section, text }) =>
       zipped(`usr/share/man/man${section}/${name}.${section}`, text),
     ),
-    ...(await completions()),
-    zipped(
-      'usr/share/doc/clusterf/changelog',
-      changelog(await readFile(join(CLI, '../../CHANGELOG.md'), 'utf8'), about),
-    ),
-    {
-      path: 'usr/share/doc/clusterf/copyright',
-      data: copyright(await readFile(join(CLI, '../../LICENSE'), 'utf8'), licences),
-    },
+    ...completions(commands),
+    ...(await documentation()),
+    zipped(`${DOC}/changelog`, changelog(await readFile(join(ROOT, 'CHANGELOG.md'), 'utf8'), about)),
+    { path: `${DOC}/copyright`, data: copyright(await readFile(join(ROOT, 'LICENSE'), 'utf8'), licences) },
   ];
   return files.toSorted((one, other) => (one.path < other.path ? -1 : 1));
 }
@@ -88,14 +85,24 @@ async function asTheyAre(directory, target) {
   return await Promise.all(files.map(async (file) => await copy(file, join(target, relative(source, file)))));
 }
 
-async function completions() {
-  const { SUBCOMMANDS } = start.load(start.bundleOf('clusterf')).exports;
-  if (!('completion' in SUBCOMMANDS)) return [];
+/** What `--help` refers to, with the figures it shows. */
+async function documentation() {
+  const directory = join(ROOT, 'docs');
+  const names = (await readdir(directory, { recursive: true })).filter((name) => /\.(md|svg)$/.test(name));
+  const files = await Promise.all(names.map(async (name) => await copy(join(directory, name), `${DOC}/docs/${name}`)));
+  return [await copy(join(ROOT, 'README.md'), `${DOC}/README.md`), ...files];
+}
+
+/** One file for each shell, and for those that look by name a link to it for each other command. */
+function completions(commands) {
   const program = join(CLI, 'bin', 'clusterf.cjs');
-  return Object.entries(COMPLETIONS).map(([shell, path]) => ({
-    path,
-    data: execFileSync(process.execPath, [program, 'completion', shell]),
-  }));
+  return Object.entries(COMPLETIONS).flatMap(([shell, place]) => {
+    const path = place('clusterf');
+    const data = execFileSync(process.execPath, [program, 'completion', shell]);
+    const places = new Set(commands.map(place));
+    places.delete(path);
+    return [{ path, data }, ...Array.from(places, (other) => ({ path: other, link: basename(path) }))];
+  });
 }
 
 async function copy(from, path) {

@@ -6,6 +6,7 @@ import { isDeepStrictEqual, promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { destinationKey, IpvsClient } from '@clusterf/ipvs';
 import { AgentProcess } from '../fixtures/agent.js';
+import { PASS, startDockerProxy } from '../fixtures/docker-proxy.js';
 import { until } from '../fixtures/until.js';
 import { Download, Requests } from './client-process.js';
 import { SERVER_IMAGE } from './image.js';
@@ -96,7 +97,11 @@ async function status(...path: readonly string[]): Promise<unknown> {
 }
 
 async function ready(): Promise<void> {
-  await until('it is ready', async () => (await get('/readyz').catch(() => undefined))?.status === 200);
+  try {
+    await until('it is ready', async () => (await get('/readyz').catch(() => undefined))?.status === 200, 60_000);
+  } catch (cause) {
+    throw new Error(`it is not ready:\n${up.text()}`, { cause });
+  }
 }
 
 async function removeContainers(): Promise<void> {
@@ -240,6 +245,24 @@ describe('a machine alone', () => {
     expect(operations(up)).toEqual([]);
     expect(client.failures()).toEqual([]);
     await inKernel({ [first]: 10, [await web('web2')]: 10 });
+  });
+
+  test('restarted while Docker is stuck on a container keeps what it had, and takes out what is dead', async () => {
+    const [stuck, dead] = [await web('web1'), await web('web2')];
+    await inKernel({ [stuck]: 10, [dead]: 10 });
+    const id = await stack.dockerd.docker('inspect', '-f', '{{.Id}}', 'web1');
+    await up.stop();
+    await stack.dockerd.docker('rm', '-f', 'web2');
+    await using proxy = await startDockerProxy(stack.dockerd.socketPath, (_method, { pathname }) =>
+      pathname === `/containers/${id}/json` ? { type: 'hold', after: 0 } : PASS,
+    );
+    up = stack.startUp(...ALLOWED, '--docker-endpoint', proxy.endpoint);
+    await inKernel({ [stuck]: 10 });
+    expect(operations(up)).not.toContain('new destination');
+    await using client = await answered(stack.client.netns);
+    expect(client.failures()).toEqual([]);
+    await up.stop();
+    up = stack.startUp(...ALLOWED);
   });
 
   test('shows both agents at one port, each metric once', async () => {

@@ -6,10 +6,11 @@ import { VERSION } from '../version.js';
 
 /** How an option is given that has a default here and is off in the agents' own commands. */
 const NONE = 'none';
+const TREE = 'Tree';
 
 // The agents' options as they are, but for those that both have, or that would say something else here.
 const { 'config-source': _registry, explain: _explain, print: _entries, ...dockerOptions } = docker.options;
-const { 'config-source': _sources, debug: _debug, ...ipvsOptions } = ipvs.options;
+const { 'config-source': _sources, clear: _clear, debug: _debug, ...ipvsOptions } = ipvs.options;
 
 /** One machine is Docker host and balancer: the options of both agents, with defaults for a machine that stands alone. */
 export const command = defineCommand({
@@ -21,13 +22,13 @@ export const command = defineCommand({
   options: {
     etcd: {
       type: 'string',
-      group: 'Tree',
+      group: TREE,
       describe: 'join the cluster whose tree is in this etcd: HOST[:PORT],…[/PREFIX], or a URL as for --config-source',
       defaultText: 'none: this machine alone',
     },
     'config-source': {
       type: 'list',
-      group: 'Tree',
+      group: TREE,
       describe:
         'read this too: file:///DIRECTORY or etcd://HOST:PORT,…/PREFIX; repeatable, later ones override. ' +
         'An etcd among them is joined as by --etcd',
@@ -36,19 +37,25 @@ export const command = defineCommand({
     ...ipvsOptions,
     'host-name': {
       ...docker.options['host-name'],
+      group: TREE,
       describe: "this machine's name in the tree, as Docker host and as balancer",
     },
     'balancer-name': {
       ...ipvs.options['balancer-name'],
+      group: TREE,
       describe: "this machine's name as a balancer, where it is to have another",
       defaultText: '--host-name',
     },
+    'filter-routes': { ...ipvs.options['filter-routes'], group: TREE },
+    'only-host': { ...ipvs.options['only-host'], group: TREE },
     ttl: {
       ...docker.options.ttl,
+      group: TREE,
       describe: 'how long what this machine has put into etcd outlives the process',
     },
     resync: {
       ...docker.options.resync,
+      group: 'Running',
       default: '30s',
       describe: 'time between looks at all containers and at the whole kernel table, whatever was heard of them',
     },
@@ -125,5 +132,6 @@ export function balancerOptions(options: UpOptions, sources: readonly string[]):
     vipInterface: vipInterface === NONE ? undefined : vipInterface,
     profile: PROFILE_NAMES.find((name) => name === profile),
     httpListen: NONE,
+    clear: false,
   };
 }

@@ -42,6 +42,8 @@ const REQUIREMENTS = [
     purposes: ['test'],
     services: ['prometheus'],
   },
+  { program: 'zsh', package: 'zsh', why: 'a shell whose completion is tried', purposes: ['test'] },
+  { program: 'fish', package: 'fish', why: 'the same', purposes: ['test'] },
   { program: 'bird', package: 'bird2', why: 'the cluster’s routing', services: ['bird'] },
   {
     program: 'keepalived',

@@ -1,12 +1,11 @@
 import { defineCommand, type Environment, EXIT, runCommand, UsageError } from '@clusterf/daemon';
 import type { Reading } from '@clusterf/store';
-import { onOneLine } from './output.js';
 import { complain, inWords } from './tree/in-words.js';
 import { readDocuments } from './tree/read-documents.js';
 import { propose } from './tree/proposal.js';
 import { isRefused, tell } from './tree/report-findings.js';
 import { openOneTree, treeOptions } from './tree/tree-options.js';
-import { stepLine, writeSteps } from './tree/write-steps.js';
+import { tellSteps, writeSteps } from './tree/write-steps.js';
 import { VERSION } from './version.js';
 
 export const command = defineCommand({
@@ -54,7 +53,7 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       const { steps, findings } = propose(wanted, reading);
       if (isRefused(command, findings, options.force)) return EXIT.failed;
       if (!options.dryRun) await writeSteps(tree, steps, reading);
-      for (const step of steps) process.stdout.write(`${onOneLine(stepLine(step))}\n`);
+      tellSteps(steps, options.dryRun);
       return EXIT.ok;
     }),
   );

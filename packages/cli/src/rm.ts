@@ -1,11 +1,10 @@
 import { defineCommand, type Environment, FailureError, runCommand, UsageError } from '@clusterf/daemon';
 import type { Reading } from '@clusterf/store';
-import { onOneLine } from './output.js';
 import { complain, inWords } from './tree/in-words.js';
 import { isAtOrBelow, parsePath } from './tree/path.js';
 import type { Step } from './tree/proposal.js';
 import { openOneTree, treeOptions } from './tree/tree-options.js';
-import { stepLine, writeSteps } from './tree/write-steps.js';
+import { tellSteps, writeSteps } from './tree/write-steps.js';
 import { VERSION } from './version.js';
 
 export const command = defineCommand({
@@ -39,7 +38,7 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       const doomed = new Set(paths.flatMap((path) => found(path, reading, options.recursive)));
       const steps = [...doomed].map((path): Step => ({ path, what: 'removed' }));
       if (!options.dryRun) await writeSteps(tree, steps, reading);
-      for (const step of steps) process.stdout.write(`${onOneLine(stepLine(step))}\n`);
+      tellSteps(steps, options.dryRun);
       const kept = [...doomed].filter((path) => reading.get(path)?.lease !== undefined);
       if (kept.length > 0) complain(command, comingBack(kept));
     }),

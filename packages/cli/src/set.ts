@@ -1,7 +1,6 @@
 import { defineCommand, type Environment, EXIT, FailureError, runCommand, UsageError } from '@clusterf/daemon';
 import { quote } from '@clusterf/model';
 import { text as readAll } from 'node:stream/consumers';
-import { onOneLine } from './output.js';
 import { isField, withFields } from './tree/fields.js';
 import { NO_JSON, toJson } from './tree/flatten.js';
 import { inWords } from './tree/in-words.js';
@@ -10,7 +9,7 @@ import { parsePath } from './tree/path.js';
 import { propose } from './tree/proposal.js';
 import { isRefused } from './tree/report-findings.js';
 import { openOneTree, treeOptions } from './tree/tree-options.js';
-import { stepLine, writeSteps } from './tree/write-steps.js';
+import { tellSteps, writeSteps } from './tree/write-steps.js';
 import { VERSION } from './version.js';
 
 export const command = defineCommand({
@@ -46,7 +45,7 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       const { steps, findings } = propose(new Map([[path, text]]), reading);
       if (isRefused(command, findings, options.force)) return EXIT.failed;
       if (!options.dryRun) await writeSteps(tree, steps, reading);
-      for (const step of steps) process.stdout.write(`${onOneLine(stepLine(step))}\n`);
+      tellSteps(steps, options.dryRun);
       return EXIT.ok;
     }),
   );

@@ -80,7 +80,7 @@ describe.each(KINDS)('a tree in %s', (kind) => {
     await site.put('services/other/backends/x', '{"ipv4":"10.1.0.9","tcp":8080}');
     await site.put('routes/wan', '{}');
     const dry = await apply(site, SHOP, '--prune', '--dry-run', '--force');
-    expect(dry.stdout).toContain('removed services/shop/backends/old\n');
+    expect(dry.stdout).toContain('removed services/shop/backends/old (dry run)\n');
     expect(Object.keys(await site.read())).toHaveLength(3);
     const { stdout } = await apply(site, SHOP, '--prune', '--force');
     expect(stdout.match(/^removed .*$/gm)).toEqual(['removed services/shop/backends/old']);

@@ -89,20 +89,53 @@ describe('offered are', () => {
   });
 });
 
-test('bash completes with what is offered, and quotes it', async () => {
-  const complete = async (...line: readonly string[]) => {
-    const script = `source <(clusterf completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _clusterf; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const { stdout } = await run('bash', ['--norc', '-c', script, 'bash', ...line], { env: env() });
-    return stdout.trim().split('\n');
-  };
-  expect(await complete('clusterf', 'val')).toEqual(['validate']);
-  expect(await complete('clusterf', 'get', 'services/')).toEqual(['services/my\\ shop/', 'services/web/']);
-  const { stdout } = await run(
+/** What a shell offers for the last word of a line, by the script that completes it. */
+const SHELLS: Readonly<Record<string, (line: readonly string[]) => readonly string[]>> = {
+  bash: (line) => [
+    '--norc',
+    '-c',
+    'source <(clusterf completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _clusterf; printf "%s\\n" "${COMPREPLY[@]}"',
     'bash',
-    ['--norc', '-c', 'source <(clusterf completion bash); complete -p clusterf clusterf-ipvs'],
-    { env: env() },
-  );
+    ...line,
+  ],
+  // Its own compadd works only while somebody is typing.
+  zsh: (line) => [
+    '-f',
+    '-c',
+    `autoload -U compinit; compinit -u -D; source <(clusterf completion zsh)
+     compadd() { local name=\${@[-1]}; print -rl -- \${(Pq)name} }
+     words=("$@"); CURRENT=$#; \${_comps[clusterf]}`,
+    'zsh',
+    ...line,
+  ],
+  fish: (line) => [
+    '--no-config',
+    '-c',
+    'clusterf completion fish | source; complete -C "$argv" | string replace -r "\\t.*" "" | string escape --no-quoted',
+    line.join(' '),
+  ],
+};
+
+describe.each(Object.entries(SHELLS))('%s', (shell, args) => {
+  const offers = async (...line: readonly string[]) => {
+    const { stdout } = await run(shell, args(line), { env: env(), cwd: bin });
+    return stdout.trim().split('\n').toSorted();
+  };
+
+  test('completes with what is offered, and quotes it', async () => {
+    expect(await offers('clusterf', 'val')).toEqual(['validate']);
+    expect(await offers('clusterf', 'get', '--without')).toEqual(['--without-leased']);
+    expect(await offers('clusterf', 'get', 'services/')).toEqual(['services/my\\ shop/', 'services/web/']);
+    expect(await offers('clusterf', 'get', 'services/my\\ shop/')).toEqual(['services/my\\ shop/frontend']);
+  });
+});
+
+test('where nothing is offered, bash and fish complete files', async () => {
+  const script = 'source <(clusterf completion bash); complete -p clusterf clusterf-ipvs';
+  const { stdout } = await run('bash', ['--norc', '-c', script], { env: env() });
   expect(stdout).toBe('complete -o default -F _clusterf clusterf\ncomplete -o default -F _clusterf clusterf-ipvs\n');
+  const fish = await run('fish', SHELLS['fish']?.(['clusterf', 'apply', '-f', 'cluster']), { env: env(), cwd: bin });
+  expect(fish.stdout).toBe('clusterf\n');
 });
 
 test('what is no shell is refused', async () => {

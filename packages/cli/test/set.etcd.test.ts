@@ -98,7 +98,7 @@ describe.each(KINDS)('a tree in %s', (kind) => {
   test('with --dry-run stays as it is', async () => {
     await using site = await openSite(kind, etcd);
     const { stdout } = await clusterf(['set', '--dry-run', '--config-source', site.url, 'sync', 'interface=eth0']);
-    expect(stdout).toBe('created sync\n');
+    expect(stdout).toBe('created sync (dry run)\n');
     expect(await site.read()).toEqual({});
   });
 

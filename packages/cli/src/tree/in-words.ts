@@ -1,4 +1,13 @@
-import { CommandError, CONFIGURATION_CODE, type CommandSpec, errorCode, EXIT, isBug, toError } from '@clusterf/daemon';
+import {
+  CommandError,
+  CONFIGURATION_CODE,
+  type CommandSpec,
+  errorCode,
+  EXIT,
+  isBug,
+  toError,
+  UsageError,
+} from '@clusterf/daemon';
 import { onOneLine } from '../output.js';
 
 /**
@@ -15,6 +24,7 @@ export async function inWords(spec: CommandSpec, run: () => Promise<number | voi
     const code = errorCode(error);
     if (!(error instanceof CommandError) && (code === undefined || isBug(error))) throw error;
     complain(spec, error.message);
+    if (error instanceof UsageError) process.stderr.write(`Try '${spec.command} --help'.\n`);
     if (error instanceof CommandError) return error.exitCode;
     return code === CONFIGURATION_CODE ? EXIT.configuration : EXIT.failed;
   }

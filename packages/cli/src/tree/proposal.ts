@@ -64,7 +64,10 @@ function newTogether(steps: readonly Step[], reading: Reading): readonly Finding
     else after.set(path, text);
   }
   const known = new Set(checkTogether(before).map(({ path, message }) => `${path}\n${message}`));
-  return checkTogether(after).filter(({ path, message }) => !known.has(`${path}\n${message}`));
+  const asked = new Set(steps.map(({ path }) => path));
+  return checkTogether(after)
+    .filter(({ path, message }) => !known.has(`${path}\n${message}`))
+    .map((finding) => (asked.has(finding.path) ? finding : { ...finding, message: `then: ${finding.message}` }));
 }
 
 function isEqual(path: string, before: string, after: string): boolean {

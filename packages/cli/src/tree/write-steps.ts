@@ -1,5 +1,6 @@
 import { FailureError, toError } from '@clusterf/daemon';
 import { type EditableTree, type Reading, transactions } from '@clusterf/store';
+import { onOneLine } from '../output.js';
 import { difference } from './difference.js';
 import { changesOf, type Step } from './proposal.js';
 
@@ -22,6 +23,12 @@ export async function writeSteps(tree: EditableTree, steps: readonly Step[], rea
     }
     done += portion.size;
   }
+}
+
+/** Tells what was done, or on a dry run what would be. */
+export function tellSteps(steps: readonly Step[], dryRun: boolean): void {
+  const suffix = dryRun ? ' (dry run)' : '';
+  process.stdout.write(steps.map((step) => `${onOneLine(stepLine(step))}${suffix}\n`).join(''));
 }
 
 /** `changed services/web/frontend: tcp 80 → 81` */

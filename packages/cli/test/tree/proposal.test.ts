@@ -110,6 +110,12 @@ test('two services that claim one address speak against the second', () => {
   ]);
 });
 
+test('a service that would take the address of another speaks against it, by what becomes of that one', () => {
+  expect(said({ 'services/a/frontend': WEB }, { 'services/b/frontend': WEB }).findings).toEqual([
+    "error services/b/frontend then: tcp 10.0.0.1:80 is already service a's: not published",
+  ]);
+});
+
 test('what is wrong already speaks against nothing', () => {
   const there = { 'services/a/frontend': WEB, 'services/b/frontend': WEB, 'services/c/frontend': 'nonsense' };
   expect(

@@ -36,7 +36,8 @@ export class VirtualServer {
   #onePacket: string | undefined;
   #timeout: number | undefined;
   #granularity: { readonly at: string; readonly text: string } | undefined;
-  protocol: Protocol = 'tcp';
+  /** Undefined where nothing is said. */
+  protocol: Protocol | undefined;
   family: Family | undefined;
 
   constructor(block: readonly Directive[], tell: (remark: Remark) => void) {
@@ -112,7 +113,7 @@ export class VirtualServer {
 
   #setProtocol(at: string, text: string): void {
     const protocol = PROTOCOLS[text.toUpperCase()];
-    if (protocol === undefined) this.#lose(at, `protocol ${text}`, 'expected TCP, UDP or SCTP; TCP is taken');
+    if (protocol === undefined) this.#lose(at, `protocol ${text}`, 'expected TCP, UDP or SCTP');
     else this.protocol = protocol;
   }
 

@@ -67,16 +67,32 @@ class Reader {
     if (fronts.length === 0) return [];
     const server = new VirtualServer(block, (remark) => void this.remarks.push(remark));
     const servers = server.servers();
+    if (servers.length === 0) {
+      this.#leave(at, what, 'it has no server, and keepalived ignores it');
+      return [];
+    }
+    if (server.protocol === undefined && fronts.some((front) => 'address' in front))
+      this.#leave(at, what, 'it has no protocol, which keepalived takes for UDP; so does this');
     return fronts.map((front): ImportedService => {
       const id = identity(front, server, servers);
       return {
         at,
         id,
         settings: server.settings(id),
-        // keepalived gives a server without a port that of its virtual server, if that is one.
-        destinations: servers.map((one) => ({ ...one, port: one.port === 0 && 'port' in id ? id.port : one.port })),
+        destinations: servers.map((one) => ({ ...one, port: this.#portOf(one, id) })),
       };
     });
+  }
+
+  /**
+   * keepalived gives a server without a port that of its virtual server, and so it does where packets arrive as they
+   * were sent.
+   */
+  #portOf({ at, address, port, method }: ImportedDestination, id: VirtualServiceId): number {
+    if (!('port' in id) || id.port === 0 || port === id.port || (port > 0 && method === 'masq')) return port;
+    if (port > 0)
+      this.#leave(at, `${address} ${port}`, `by ${method} packets arrive at the port they were sent to: that is taken`);
+    return id.port;
   }
 
   #fronts(operands: readonly string[], at: string, what: string): readonly Front[] {
@@ -123,7 +139,7 @@ class Reader {
 }
 
 function identity(front: Front, server: VirtualServer, servers: readonly ImportedDestination[]): VirtualServiceId {
-  if ('address' in front) return { protocol: server.protocol, ...front };
+  if ('address' in front) return { protocol: server.protocol ?? 'udp', ...front };
   const { fwmark, family } = front;
   return { fwmark, family: family ?? server.family ?? servers[0]?.family ?? 'ipv4' };
 }

@@ -12,7 +12,7 @@ export interface Remark {
   readonly why: string;
 }
 
-/** How many places a line names. */
+/** How many words, and how many places, a line names. */
 const NAMED = 5;
 
 const TITLES = { lost: 'LEFT OUT', left: 'not carried over' };
@@ -28,15 +28,26 @@ export function printRemarks(remarks: readonly Remark[]): string {
 }
 
 function group(remarks: readonly Remark[]): readonly string[] {
-  const groups = new Map<string, { readonly first: Remark; readonly places: Set<string> }>();
-  for (const remark of remarks) {
-    const key = JSON.stringify([remark.what, remark.why]);
-    const known = groups.get(key);
-    if (known === undefined) groups.set(key, { first: remark, places: new Set([remark.at]) });
-    else known.places.add(remark.at);
+  const reasons = new Map<string, { readonly words: Set<string>; readonly places: Set<string> }>();
+  for (const { what, at, why } of remarks) {
+    const { words, places } = reasons.get(why) ?? { words: new Set(), places: new Set() };
+    reasons.set(why, { words: words.add(what), places: places.add(at) });
   }
-  return [...groups.values()].map(({ first: { what, why }, places }) => {
-    const more = places.size > NAMED ? ` and ${places.size - NAMED} more` : '';
-    return `${what} (${[...places].slice(0, NAMED).join(', ')}${more}): ${why}`;
+  return [...reasons].map(([why, { words, places }]) => `${few([...words])} (${few(briefly([...places]))}): ${why}`);
+}
+
+function few(names: readonly string[]): string {
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+  return names.slice(0, NAMED).join(', ') + more;
+}
+
+/** `keepalived.conf:12, 14`: a file is named once for its lines. */
+function briefly(places: readonly string[]): readonly string[] {
+  let file = '';
+  return places.map((place) => {
+    const [, before = '', line = ''] = /^(.*):(\d+)$/.exec(place) ?? [];
+    const isSame = line !== '' && before === file;
+    file = before;
+    return isSame ? line : place;
   });
 }

@@ -30,8 +30,10 @@ function remark(kind: Remark['kind'], at: string): Remark {
 }
 
 test('remarks of one kind with one reason are one line, what is lost first', () => {
-  expect(
-    printRemarks([...['1', '2', '2', '3', '4', '5', '6', '7'].map((at) => remark('left', at)), remark('lost', '9')]),
-  ).toBe('LEFT OUT:\n  X (9): because lost\nnot carried over:\n  X (1, 2, 3, 4, 5 and 2 more): because left\n');
+  const lines = ['1', '2', '2', '3', '4', '5', '6', '7'].map((line) => remark('left', `a.conf:${line}`));
+  expect(printRemarks([...lines, { ...remark('left', 'b.conf:1'), what: 'Y' }, remark('lost', '/a/key')])).toBe(
+    'LEFT OUT:\n  X (/a/key): because lost\n' +
+      'not carried over:\n  X, Y (a.conf:1, 2, 3, 4, 5 and 3 more): because left\n',
+  );
   expect(printRemarks([])).toBe('');
 });

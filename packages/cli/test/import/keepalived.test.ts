@@ -101,6 +101,7 @@ virtual_server_group WEB {
 virtual_server_group UNUSED { 10.9.9.9 80 }
 virtual_server group WEB {
   lvs_sched wlc
+  protocol TCP
   real_server 10.1.0.5 8080 { }
 }
 `);
@@ -127,19 +128,21 @@ virtual_server group WEB {
 
   test('is read with what it includes, relative to the file that says so', async () => {
     const { paths, lost } = await imported('include conf.d/*.conf\ninclude missing.conf\n', {
-      '/etc/keepalived/conf.d/a.conf': 'virtual_server 10.0.0.1 80 {\n  include servers/web\n}\n',
+      '/etc/keepalived/conf.d/a.conf': 'virtual_server 10.0.0.1 80 {\n  protocol TCP\n  include servers/web\n}\n',
       '/etc/keepalived/conf.d/servers/web': 'real_server 10.1.0.5 80 {\n}\n',
-      '/etc/keepalived/conf.d/b.conf': 'virtual_server 10.0.0.2 80 {\n  real_server bad 80 {\n  }\n}\n',
+      '/etc/keepalived/conf.d/b.conf':
+        'virtual_server 10.0.0.2 80 {\n  protocol TCP\n  real_server 10.1.0.6 80\n  real_server bad 80 {\n  }\n}\n',
       '/etc/keepalived/conf.d/.hidden.conf': 'virtual_server 10.0.0.3 80 {\n}\n',
     });
     expect(paths).toEqual([
       'services/tcp-10.0.0.1-80/frontend',
       'services/tcp-10.0.0.1-80/backends/10.1.0.5-80',
       'services/tcp-10.0.0.2-80/frontend',
+      'services/tcp-10.0.0.2-80/backends/10.1.0.6-80',
     ]);
     expect(lost).toEqual([
       'keepalived.conf:2 include missing.conf: there is no such file',
-      expect.stringMatching(/^b.conf:2 real_server bad 80: "bad" is not an IPv4/),
+      expect.stringMatching(/^b.conf:4 real_server bad 80: "bad" is not an IPv4/),
     ]);
   });
 
@@ -159,6 +162,7 @@ real_server \${BASE}.\${N} 80 { \\
   weight 2 \\
 }
 virtual_server $VIP 80 {
+protocol TCP
 @^lb1  lvs_sched rr
 $N=7
 $SERVER
@@ -235,7 +239,7 @@ virtual_server 10.0.0.1 53
     ['virtual_server 10.0.0.1 80 {', /never closed/],
     ['virtual_server 10.0.0.1 80 { } }', /no block is open/],
     ['virtual_server 10.0.0.1 80 { persistence_engine sip }', /no engines/],
-    ['virtual_server 10.0.0.1 { }', /all ports of an address/],
+    ['virtual_server 10.0.0.1 { real_server 10.1.0.5 }', /all ports of an address/],
     ['virtual_server_group G {\n10.0.0.0/8 80\n}\nvirtual_server group G { }', /16777216 addresses; expected 1024/],
     ['include {a,b}.conf', /braces/],
   ])('%s is told as lost', async (text, why) => {
@@ -243,16 +247,29 @@ virtual_server 10.0.0.1 53
     expect(lost).toEqual([expect.stringMatching(why)]);
   });
 
+  test('without a protocol is of UDP, as for keepalived, and without a server it is nothing', async () => {
+    const { paths, left } = await imported(
+      'virtual_server 10.0.0.1 80 { real_server 10.1.0.5 80 }\nvirtual_server 10.0.0.2 80 { }\n',
+    );
+    expect(paths).toEqual(['services/udp-10.0.0.1-80/frontend', 'services/udp-10.0.0.1-80/backends/10.1.0.5-80']);
+    expect(left).toEqual([
+      'keepalived.conf:1 virtual_server 10.0.0.1 80',
+      'keepalived.conf:2 virtual_server 10.0.0.2 80',
+    ]);
+  });
+
   test('with words nobody knows tells them', async () => {
-    const { left } = await imported('virtual_server 10.0.0.1 80 {\n  frobnicate 3\n}\nmagic { }\n');
-    expect(left).toEqual(['keepalived.conf:2 frobnicate', 'keepalived.conf:4 magic']);
+    const { left } = await imported(
+      'virtual_server 10.0.0.1 80 {\n  protocol TCP\n  frobnicate 3\n  real_server 10.1.0.5 80\n}\nmagic { }\n',
+    );
+    expect(left).toEqual(['keepalived.conf:3 frobnicate', 'keepalived.conf:6 magic']);
   });
 
   test('keeps what is in quotes together, and comments out', async () => {
     const { entries, left } = await imported(
-      'virtual_server 10.0.0.1 80 { # one\n  quorum_up "/bin/up #1 { now }" !x\n  real_server "10.1.0.5" 80 { }\n}\n',
+      'virtual_server 10.0.0.1 80 { # one\n  protocol TCP\n  quorum_up "/bin/up #1 { now }" !x\n  real_server "10.1.0.5" 80 { }\n}\n',
     );
-    expect(left).toEqual(['keepalived.conf:2 quorum_up']);
+    expect(left).toEqual(['keepalived.conf:3 quorum_up']);
     expect(Object.keys(entries)).toContain('services/tcp-10.0.0.1-80/backends/10.1.0.5-80');
   });
 });

@@ -15,10 +15,11 @@ export function treeSideText(side: TreeSide, wanted?: { readonly value: string |
   const { places = [], drains = [], problems = [] } = plan ?? {};
   const isAsWanted = wanted === undefined || found === wanted.value;
   const agent = host === undefined ? 'its docker-agent' : `the docker-agent of ${host}`;
+  const isAway = host !== undefined && !hostIsThere;
   const lines = [
     ...(found !== undefined && found !== wanted?.value ? [found] : []),
-    ...(isAsWanted ? [] : [`${agent} runs with other options than are given here, or is a moment behind`]),
-    ...(host === undefined || hostIsThere ? [] : [`${agent} is not in the tree: look whether it runs`]),
+    ...(isAsWanted || isAway ? [] : [`${agent} runs with other options than are given here, or is a moment behind`]),
+    ...(isAway ? [`${agent} is not in the tree: look whether it runs`] : []),
     ...(found === undefined || hasFrontend ? [] : [`service ${service} has no frontend: it is not published`]),
     ...(drains.length === 0
       ? []

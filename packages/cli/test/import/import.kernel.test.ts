@@ -43,15 +43,19 @@ async function restore(rules: string): Promise<void> {
   expect([complaint, child.exitCode]).toEqual(['', 0]);
 }
 
-/** What the agent makes of what an import wrote. */
-async function tableOfImport(format: string, file: string, name: string): Promise<string[]> {
+/** Imports into a tree of its own. @returns what an agent is told to find it and to keep its state */
+async function importedTree(format: string, file: string, name: string): Promise<readonly string[]> {
   const tree = `file://${directory}/${name}`;
   await mkdir(join(directory, name));
   const imported = await clusterf(['import', format, file, '--write', '--config-source', tree]);
   if (imported.code !== 0) throw new Error(imported.stderr);
+  return ['--config-source', tree, '--state-dir', join(directory, `${name}-state`)];
+}
+
+/** What the agent makes of an empty table. */
+async function tableOfAgent(flags: readonly string[]): Promise<string[]> {
   await run('ipvsadm', ['-C']);
-  const state = ['--state-dir', join(directory, `${name}-state`)];
-  await using agent = new AgentProcess('clusterf-ipvs', ['--config-source', tree, '--once', ...state]);
+  await using agent = new AgentProcess('clusterf-ipvs', [...flags, '--once']);
   expect([agent.text(), await agent.exit()]).toEqual([expect.anything(), 0]);
   return await table();
 }
@@ -88,7 +92,10 @@ test('rules of ipvsadm that are imported make the kernel’s table they were sav
   expect(before).toHaveLength(RULES.trim().split('\n').length);
   const file = join(directory, 'rules');
   await writeFile(file, (await run('ipvsadm', ['-Sn'])).stdout);
-  expect(await tableOfImport('ipvsadm', file, 'ipvsadm')).toEqual(before);
+  const flags = await importedTree('ipvsadm', file, 'ipvsadm');
+  await using looker = new AgentProcess('clusterf-ipvs', [...flags, '--once', '--noop']);
+  expect([await looker.exit(), looker.output]).toEqual([0, 'nothing to do\n']);
+  expect(await tableOfAgent(flags)).toEqual(before);
 });
 
 /** Of a group keepalived 2.2.7 loses the granularity, and goes round for ever in a range that leaves its last octet. */
@@ -189,6 +196,6 @@ describe('a keepalived.conf', () => {
     expect(before).toContainEqual(expect.stringMatching(/10\.1\.0\.21:443 +200 +100 /));
     keepalived.kill('SIGTERM');
     await once(keepalived, 'exit');
-    expect(await tableOfImport('keepalived', file, 'keepalived')).toEqual(before);
+    expect(await tableOfAgent(await importedTree('keepalived', file, 'keepalived'))).toEqual(before);
   });
 });

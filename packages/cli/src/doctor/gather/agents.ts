@@ -1,0 +1,66 @@
+import { formatHttpListen, parseHttpListen } from '@clusterf/daemon';
+import { lockHolder } from '@clusterf/ipvs-agent';
+import * as z from 'zod';
+import type { Agent } from '../facts.js';
+
+/** Milliseconds. */
+const TIMEOUT = 3000;
+
+/** As both agents show themselves at /status. */
+const Status = z.object({ version: z.string(), pid: z.number(), problems: z.array(z.unknown()).optional() });
+
+/** The lock is in the network namespace: who is in another sees no other agent. */
+export async function gatherIpvsAgent(listen: string): Promise<Agent> {
+  const holder = await lockHolder();
+  const agent = await gatherAgent(listen);
+  return { ...agent, ...(holder !== undefined && { lockHolder: holder === 'unseen' ? holder : holder.pid }) };
+}
+
+/** @param listen `--http-listen` */
+export async function gatherAgent(listen: string): Promise<Agent> {
+  const place = parseHttpListen(listen);
+  if (place === undefined || place === 'none') return { listen, state: 'unknown' };
+  // Whoever listens on all addresses is asked on this machine's own.
+  const { host, port } = place;
+  const at = formatHttpListen({
+    host: host === undefined || host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host,
+    port,
+  });
+  const status = await get(at, '/status');
+  if (status === undefined) return { listen: at, state: 'nobody' };
+  const parsed = Status.safeParse(json(status.body));
+  if (!parsed.success) return { listen: at, state: 'stranger' };
+  const [health, readiness] = [await get(at, '/healthz'), await get(at, '/readyz')];
+  const { version, problems = [] } = parsed.data;
+  return {
+    listen: at,
+    state: 'running',
+    version,
+    problems: problems.length,
+    ...(health?.ok === false && { unhealthy: health.body.trim() }),
+    ...(readiness?.ok === false && { unready: readiness.body.trim() }),
+  };
+}
+
+/** Undefined if nobody listens. Who listens and says nothing, or no HTTP, is there with an answer that means nothing. */
+async function get(at: string, path: string): Promise<{ readonly ok: boolean; readonly body: string } | undefined> {
+  try {
+    const response = await fetch(`http://${at}${path}`, { signal: AbortSignal.timeout(TIMEOUT) });
+    return { ok: response.ok, body: await response.text() };
+  } catch (error) {
+    return isRefused(error) ? undefined : { ok: false, body: '' };
+  }
+}
+
+function isRefused(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'ECONNREFUSED';
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,95 @@
+import { access, readdir, readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { parseAddress } from '@clusterf/model';
+import type { Interface, Network } from '../facts.js';
+import { parseLocal4, parseRoutes4, parseRoutes6 } from '../proc-net.js';
+
+const DEVICES = '/sys/class/net';
+/** linux/if.h */
+const IFF_UP = 0x1;
+const IFF_LOOPBACK = 0x8;
+const IFF_NOARP = 0x80;
+
+/** Those that some check asks for, whatever the options. */
+const SETTINGS = [
+  'net.ipv4.ip_forward',
+  'net.ipv6.conf.all.forwarding',
+  'net.ipv4.vs.conntrack',
+  'net.netfilter.nf_conntrack_count',
+  'net.netfilter.nf_conntrack_max',
+];
+const PER_DEVICE = ['rp_filter', 'arp_ignore', 'arp_announce'];
+
+/** @param settings names of further kernel settings */
+export async function gatherNetwork(settings: readonly string[]): Promise<Network> {
+  const interfaces = await gatherInterfaces();
+  const [main, six, trie] = await Promise.all(
+    ['route', 'ipv6_route', 'fib_trie'].map((name) => read(`/proc/net/${name}`)),
+  );
+  const { routes, local } = parseRoutes6(six ?? '');
+  const perDevice = ['all', ...interfaces.map(({ name }) => name.replaceAll('.', '/'))].flatMap((device) =>
+    PER_DEVICE.map((setting) => `net.ipv4.conf.${device}.${setting}`),
+  );
+  const sysctls = new Map<string, string>();
+  for (const name of new Set([...SETTINGS, ...perDevice, ...settings])) {
+    const value = await read(pathOf(name));
+    if (value !== undefined) sysctls.set(name, value.trim().replaceAll(/\s+/g, ' '));
+  }
+  return {
+    interfaces,
+    routes: [...parseRoutes4(main ?? ''), ...routes],
+    local: [...parseLocal4(trie ?? ''), ...local],
+    sysctls,
+    fou: await gatherFou(),
+  };
+}
+
+async function gatherInterfaces(): Promise<readonly Interface[]> {
+  const addresses = networkInterfaces();
+  const names = await readdir(DEVICES).catch(() => []);
+  return await Promise.all(
+    names.map(async (name): Promise<Interface> => {
+      const flags = Number((await read(`${DEVICES}/${name}/flags`)) ?? 0);
+      const isBridge = await access(`${DEVICES}/${name}/bridge`).then(
+        () => true,
+        () => false,
+      );
+      return {
+        name,
+        up: (flags & IFF_UP) !== 0,
+        mtu: Number((await read(`${DEVICES}/${name}/mtu`)) ?? 0),
+        loopback: (flags & IFF_LOOPBACK) !== 0,
+        arp: (flags & (IFF_LOOPBACK | IFF_NOARP)) === 0,
+        bridge: isBridge,
+        addresses: (addresses[name] ?? []).flatMap(({ address }) => {
+          const parsed = parseAddress(address);
+          return parsed.ok ? [parsed.value.text] : [];
+        }),
+      };
+    }),
+  );
+}
+
+/** The kernel's UDP sockets are its own, of no process; which of them are for tunnels it does not tell in a file. */
+async function gatherFou(): Promise<readonly number[] | undefined> {
+  const tables = await Promise.all(['udp', 'udp6'].map((name) => read(`/proc/net/${name}`)));
+  if (tables.every((table) => table === undefined)) return undefined;
+  return tables.flatMap((table) =>
+    (table ?? '').split('\n').flatMap((line) => {
+      const [, port] = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) /.exec(line) ?? [];
+      return port === undefined ? [] : [Number.parseInt(port, 16)];
+    }),
+  );
+}
+
+/** A slash in a name is a dot of a device's. */
+function pathOf(name: string): string {
+  return `/proc/sys/${name
+    .split('.')
+    .map((part) => part.replaceAll('/', '.'))
+    .join('/')}`;
+}
+
+async function read(path: string): Promise<string | undefined> {
+  return await readFile(path, 'utf8').catch(() => undefined);
+}

@@ -9,6 +9,8 @@ export const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = 
   apply: async () => await import('./apply.js'),
   validate: async () => await import('./validate.js'),
   watch: async () => await import('./watch.js'),
+  doctor: async () => await import('./doctor/index.js'),
+  import: async () => await import('./import/index.js'),
   drain: async () => await import('./drain/index.js'),
   undrain: async () => await import('./drain/undrain.js'),
   completion: async () => (await import('./completion.js')).completion(SUBCOMMANDS, OTHERS),

@@ -43,6 +43,9 @@ export function checkEntry(path: string, text: string, { strict }: { readonly st
 /** Of a key that configures nothing. */
 function whyUnread(path: string, strict: boolean): readonly string[] {
   const key = parseKey(path);
-  if (key.kind !== 'unknown') return strict ? ['is what an agent says of itself; nobody else writes it'] : [];
+  if (key.kind !== 'unknown')
+    return strict
+      ? ['is what an agent says of itself and nobody else writes; clusterf get --without-leased leaves it out']
+      : [];
   return [key.problem ?? `not a key that is read; expected one below ${TOP_LEVEL.join(', ')}`];
 }

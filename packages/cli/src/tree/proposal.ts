@@ -43,9 +43,24 @@ export function propose(wanted: ReadonlyMap<string, string | undefined>, reading
   return { steps, findings: [...findings, ...newTogether(steps, reading)] };
 }
 
-/** What there is to write. */
+/**
+ * What there is to write, in the order in which it does least harm where it is more than a transaction takes: a service
+ * is published when its backends are there, and they go when it is no longer.
+ */
 export function changesOf(steps: readonly Step[]): TreeChanges {
-  return new Map(steps.filter(({ what }) => what !== 'unchanged').map(({ path, after }) => [path, after]));
+  return new Map(
+    steps
+      .filter(({ what }) => what !== 'unchanged')
+      .map((step) => ({ step, turn: turnOf(step) }))
+      .toSorted((a, b) => a.turn - b.turn)
+      .map(({ step: { path, after } }) => [path, after]),
+  );
+}
+
+function turnOf({ path, what }: Step): number {
+  const isFrontend = parseKey(path).kind === 'frontend';
+  if (what === 'removed') return isFrontend ? 2 : 3;
+  return isFrontend ? 1 : 0;
 }
 
 /** What agents keep, they put back as it was within seconds. */

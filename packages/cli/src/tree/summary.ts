@@ -1,4 +1,4 @@
-import { type Backend, ConfigTree, type Frontend, type Service } from '@clusterf/model';
+import { type Backend, type Config, ConfigTree, type Drains, type Frontend, type Service } from '@clusterf/model';
 import type { Reading } from '@clusterf/store';
 import { asTable } from '../output.js';
 
@@ -16,14 +16,15 @@ export function summaryTable(reading: Reading): string {
   }
   const names = new Set([...tree.config.services.keys(), ...problems.keys()]);
   const rows = [...names].toSorted().map((name) => {
-    return row(name, tree.config.services.get(name) ?? { backends: new Map() }, problems.get(name)?.size ?? 0);
+    return row(name, tree.config, problems.get(name)?.size ?? 0);
   });
   return asTable(['SERVICE', 'ADDRESS', 'PORTS', 'SCHEDULER', 'BACKENDS', 'PROBLEMS'], rows);
 }
 
-function row(name: string, { frontend, backends }: Service, problems: number): readonly string[] {
+function row(name: string, { services, drains }: Config, problems: number): readonly string[] {
+  const { frontend, backends = new Map() }: Partial<Service> = services.get(name) ?? {};
   const bad = problems === 0 ? '-' : `${problems} (clusterf validate)`;
-  return [name, ...described(frontend), counted([...backends.values()]), bad];
+  return [name, ...described(frontend), counted(name, backends, drains), bad];
 }
 
 /** Address, ports, scheduler. */
@@ -37,7 +38,12 @@ function described(frontend: Frontend | undefined): readonly string[] {
   return [addresses.join(', '), [...mark, ...ports].join(', '), frontend.scheduler ?? ''].map((text) => text || '-');
 }
 
-function counted(backends: readonly Backend[]): string {
-  const idle = backends.filter(({ weight }) => weight === 0).length;
-  return idle === 0 ? String(backends.length) : `${backends.length} (${idle} of weight 0)`;
+/** How many there are, and of those how many take no new connections: each counts once. */
+function counted(service: string, backends: Service['backends'], { hosts, backends: single }: Drains): string {
+  const isDrained = ([name, { host }]: readonly [string, Backend]) =>
+    single.has(`${service}/${name}`) || (host !== undefined && hosts.has(host));
+  const drained = [...backends].filter(isDrained).length;
+  const idle = [...backends].filter((each) => each[1].weight === 0 && !isDrained(each)).length;
+  const notes = [drained === 0 ? [] : `${drained} drained`, idle === 0 ? [] : `${idle} of weight 0`].flat();
+  return notes.length === 0 ? String(backends.size) : `${backends.size} (${notes.join(', ')})`;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { StoredEntry } from '@clusterf/store';
-import { propose } from '../../src/tree/proposal.js';
+import { changesOf, propose } from '../../src/tree/proposal.js';
 import { stepLine } from '../../src/tree/write-steps.js';
 
 const WEB = '{"ipv4":"10.0.0.1","tcp":80}';
@@ -137,4 +137,22 @@ test('what an agent keeps would be put back', () => {
     steps: ['unchanged services/web/backends/a'],
     findings: [],
   });
+});
+
+test('services are published after their backends came, and before those of others go', () => {
+  const { steps } = propose(
+    new Map([
+      ['services/a/frontend', WEB],
+      ['services/b/backends/x', undefined],
+      ['services/b/frontend', undefined],
+      ['services/a/backends/x', '{"ipv4":"10.0.0.2","tcp":80}'],
+    ]),
+    reading({ 'services/b/backends/x': '{}', 'services/b/frontend': '{}' }),
+  );
+  expect([...changesOf(steps).keys()]).toEqual([
+    'services/a/backends/x',
+    'services/a/frontend',
+    'services/b/frontend',
+    'services/b/backends/x',
+  ]);
 });

@@ -6,7 +6,7 @@ export const TOP_LEVEL = ['services', 'routes', 'sync', 'balancers', 'drain'] as
 /** No key has more parts; it also ends a document whose aliases lead back into itself. */
 const MAX_DEPTH = 6;
 
-export const NO_JSON = 'holds itself, or a number that is none in JSON';
+export const NO_JSON = 'holds itself, is nested too deeply, or has a number that is none in JSON';
 
 export interface Flat {
   /** Values as JSON text, by path. */

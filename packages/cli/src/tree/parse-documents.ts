@@ -24,12 +24,18 @@ function parseYaml(text: string): Parsed {
     for (const { errors } of documents) {
       const [error] = errors;
       // What follows the first line draws the place.
-      if (error !== undefined) return { ok: false, message: (error.message.split('\n')[0] ?? '').replace(/:$/, '') };
+      if (error !== undefined) return { ok: false, message: firstLine(error.message) };
     }
     // An empty document, as before the first `---`, says nothing.
     return { ok: true, documents: documents.map((document) => document.toJS()).filter((value) => value !== null) };
   } catch (error) {
     // Aliases by the million, or nesting deeper than the stack.
-    return { ok: false, message: error instanceof Error ? error.message : String(error) };
+    return { ok: false, message: firstLine(error instanceof Error ? error.message : String(error)) };
   }
+}
+
+function firstLine(message: string): string {
+  return (message.split('\n')[0] ?? '')
+    .replace(/:$/, '')
+    .replace('Maximum call stack size exceeded', 'nested too deeply');
 }

@@ -2,7 +2,7 @@ import { parseKey } from '@clusterf/model';
 import type { Reading, TreeChanges } from '@clusterf/store';
 import { CODECS } from './codecs.js';
 import { checkEntry, type Finding } from './findings.js';
-import { checkTogether } from './whole-tree.js';
+import { checkChange } from './whole-tree.js';
 
 /** What is to become of a tree, and what speaks against it. */
 export interface Proposal {
@@ -72,17 +72,11 @@ function keptByAgent(path: string, reading: Reading): readonly Finding[] {
 
 /** What balancers would complain of then and do not now. */
 function newTogether(steps: readonly Step[], reading: Reading): readonly Finding[] {
-  const before = new Map([...reading].map(([path, { value }]) => [path, value]));
-  const after = new Map(before);
-  for (const { path, after: text } of steps) {
-    if (text === undefined) after.delete(path);
-    else after.set(path, text);
-  }
-  const known = new Set(checkTogether(before).map(({ path, message }) => `${path}\n${message}`));
+  const entries = new Map([...reading].map(([path, { value }]) => [path, value]));
   const asked = new Set(steps.map(({ path }) => path));
-  return checkTogether(after)
-    .filter(({ path, message }) => !known.has(`${path}\n${message}`))
-    .map((finding) => (asked.has(finding.path) ? finding : { ...finding, message: `then: ${finding.message}` }));
+  return checkChange(entries, changesOf(steps)).map((finding) =>
+    asked.has(finding.path) ? finding : { ...finding, message: `then: ${finding.message}` },
+  );
 }
 
 function isEqual(path: string, before: string, after: string): boolean {

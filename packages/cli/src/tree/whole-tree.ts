@@ -1,5 +1,5 @@
-import { ConfigTree } from '@clusterf/model';
 import { Planner } from '@clusterf/ipvs-agent';
+import { ConfigTree, type Problem } from '@clusterf/model';
 import type { Finding } from './findings.js';
 
 /** Of a route that is there to leave backends out: as meant. */
@@ -15,12 +15,50 @@ const MISSING = /\bnot published\b|\bpublishes nothing\b/;
  * @param entries values by path
  */
 export function checkTogether(entries: ReadonlyMap<string, string>): readonly Finding[] {
-  const tree = new ConfigTree(['tree']);
-  tree.apply(0, { type: 'snapshot', entries });
-  const { config } = tree;
-  const planner = new Planner({ method: 'masq', scheduler: 'wlc', elide: false });
-  planner.update(config, { services: new Set(config.services.keys()), routes: true });
-  return planner.problems
+  return findingsOf(new Balancer(entries).problems);
+}
+
+/**
+ * The same of a change: what it finds wrong then and does not now.
+ *
+ * @param entries as they are
+ * @param changes values by path; undefined = to be removed
+ */
+export function checkChange(
+  entries: ReadonlyMap<string, string>,
+  changes: ReadonlyMap<string, string | undefined>,
+): readonly Finding[] {
+  if (changes.size === 0) return [];
+  const balancer = new Balancer(entries);
+  const known = new Set(balancer.problems.map(words));
+  balancer.change(changes);
+  return findingsOf(balancer.problems.filter((problem) => !known.has(words(problem))));
+}
+
+/** What an ipvs-agent makes of a tree. */
+class Balancer {
+  readonly #tree = new ConfigTree(['tree']);
+  readonly #planner = new Planner({ method: 'masq', scheduler: 'wlc', elide: false });
+
+  constructor(entries: ReadonlyMap<string, string>) {
+    this.#planner.update(this.#tree.config, this.#tree.apply(0, { type: 'snapshot', entries }));
+  }
+
+  change(changes: ReadonlyMap<string, string | undefined>): void {
+    this.#planner.update(this.#tree.config, this.#tree.apply(0, { type: 'changes', changes }));
+  }
+
+  get problems(): readonly Problem[] {
+    return this.#planner.problems;
+  }
+}
+
+function findingsOf(problems: readonly Problem[]): readonly Finding[] {
+  return problems
     .filter(({ message }) => !MEANT.test(message))
     .map(({ key, message }) => ({ level: MISSING.test(message) ? 'error' : 'warning', path: key, message }));
+}
+
+function words({ key, message }: Problem): string {
+  return `${key}\n${message}`;
 }

@@ -68,7 +68,12 @@ test.each([
     'is given twice',
   ],
   ['a value that holds itself', 'routes: {lan: &r {Prefix: *r}}', 'routes/lan', 'holds itself'],
-  ['a number that is none in JSON', 'routes: {lan: {Priority: .inf}}', 'routes/lan', 'a number that is none in JSON'],
+  [
+    'a number that is none in JSON',
+    'routes: {lan: {Priority: .inf}}',
+    'routes/lan',
+    'has a number that is none in JSON',
+  ],
   ['a name that is no part of a path', 'services: {..: {frontend: {}}}', 'services/..', 'would mean a directory'],
   ['an empty name', '{"": 1}', '', 'the name is empty'],
   ['mappings that hold themselves', 'services: &s {web: *s}', 'services/web/web/web/web/web', 'holds itself'],
@@ -90,7 +95,7 @@ test.each([
   ['an open bracket', 'a: [1', /line 1/],
   ['a tab', 'a:\n\tb: 1', /[Tt]ab.*line 2/],
   ['aliases by the million', BILLIONS, /[Aa]lias/],
-  ['brackets without end', '['.repeat(100_000), /./],
+  ['brackets without end', '['.repeat(100_000), /nested too deeply/],
 ])('%s cannot be read, in one line that says where', (_, text, message) => {
   const parsed = parseDocuments(text);
   expect(parsed.ok).toBe(false);

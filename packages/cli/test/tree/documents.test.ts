@@ -143,3 +143,25 @@ test.each(['json', 'yaml'] as const)('a tree printed as %s is read back the same
     }),
   );
 });
+
+test('keys that are in the way of each other are both printed', () => {
+  const value = '{"tcp":80}';
+  expect(
+    nest([
+      ['services/web', value],
+      ['services/web/frontend', value],
+    ]),
+  ).toEqual({
+    services: { web: { tcp: 80 } },
+    'services/web/frontend': { tcp: 80 },
+  });
+  expect(
+    nest([
+      ['services/web/frontend', value],
+      ['services/web', value],
+    ]),
+  ).toEqual({
+    services: { web: { frontend: { tcp: 80 } } },
+    'services/web': { tcp: 80 },
+  });
+});

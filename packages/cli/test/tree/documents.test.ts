@@ -145,23 +145,22 @@ test.each(['json', 'yaml'] as const)('a tree printed as %s is read back the same
 });
 
 test('keys that are in the way of each other are both printed', () => {
-  const value = '{"tcp":80}';
   expect(
     nest([
-      ['services/web', value],
-      ['services/web/frontend', value],
+      ['services/web', FRONTEND],
+      ['services/web/frontend', FRONTEND],
     ]),
   ).toEqual({
-    services: { web: { tcp: 80 } },
-    'services/web/frontend': { tcp: 80 },
+    services: { web: { ipv4: '10.0.0.1', tcp: 80 } },
+    'services/web/frontend': { ipv4: '10.0.0.1', tcp: 80 },
   });
   expect(
     nest([
-      ['services/web/frontend', value],
-      ['services/web', value],
+      ['services/web/frontend', FRONTEND],
+      ['services/web', FRONTEND],
     ]),
   ).toEqual({
-    services: { web: { frontend: { tcp: 80 } } },
-    'services/web': { tcp: 80 },
+    services: { web: { frontend: { ipv4: '10.0.0.1', tcp: 80 } } },
+    'services/web': { ipv4: '10.0.0.1', tcp: 80 },
   });
 });

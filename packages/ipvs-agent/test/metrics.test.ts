@@ -150,7 +150,7 @@ test('every registry is its own, with its process and its build', async () => {
 
 test('a source with quotes and backslashes in its name is still one label', async () => {
   const url = 'file:///etc/"quoted"\\clusterf';
-  const sources = [{ url, state: 'current', since: '2026-01-01T00:00:00.000Z', entries: 1 }] as const;
+  const sources = [{ url, state: 'current', since: '2026-01-01T00:00:00.000Z', entries: 1, digest: '1' }] as const;
   const agent = metrics({ status: () => ({ ...QUIET, sources }) });
   expect((await scraped(agent)).value('clusterf_source_up', { source: url })).toBe(1);
 });

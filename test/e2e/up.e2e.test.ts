@@ -1,7 +1,10 @@
 /** The whole path in one process: container → `clusterf up` → kernel → a client's bytes. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { destinationKey, IpvsClient } from '@clusterf/ipvs';
@@ -56,9 +59,9 @@ async function listening(name: string): Promise<string> {
 }
 
 /** What the kernel holds for the service, with its weight. */
-async function destinations(client = kernel): Promise<Readonly<Record<string, number>>> {
-  const virtualService = { family: 'ipv4', protocol: 'tcp', address: VIP, port: 80 } as const;
-  const found = await client.destinations(virtualService).catch(() => []);
+async function destinations(port = 80): Promise<Readonly<Record<string, number>>> {
+  const virtualService = { family: 'ipv4', protocol: 'tcp', address: VIP, port } as const;
+  const found = await kernel.destinations(virtualService).catch(() => []);
   return Object.fromEntries(found.map((destination) => [destinationKey(destination), destination.weight]));
 }
 
@@ -308,6 +311,26 @@ describe('a machine alone', () => {
     expect(looking.output).toBe('nothing to do\n');
   });
 
+  test('takes frontends from files, which override what labels say', async () => {
+    await up.stop();
+    const tree = await mkdtemp(join(tmpdir(), 'clusterf-tree-'));
+    const frontend = join(tree, 'services', 'web', 'frontend');
+    await mkdir(dirname(frontend), { recursive: true });
+    await writeFile(frontend, JSON.stringify({ ipv4: VIP, tcp: 81 }));
+    up = stack.startUp('--config-source', `file://${tree}`);
+    const first = await web('web1');
+    await until('port 81 is balanced', async () => Object.hasOwn(await destinations(81), first));
+    expect(await destinations()).toEqual({});
+    await writeFile(frontend, JSON.stringify({ ipv4: VIP, tcp: 80 }));
+    await inKernel({ [first]: 10 });
+    await rm(tree, { recursive: true });
+    // Files that are away are no reason to take anything out.
+    await until('it is known', async () => JSON.stringify(await status('ipvs', 'sources')).includes('unavailable'));
+    expect(await destinations()).toEqual({ [first]: 10 });
+    await up.stop();
+    up = stack.startUp(...ALLOWED);
+  });
+
   test('with --exit-drain ends when it has taken new connections off everything', async () => {
     await up.stop();
     up = stack.startUp(...ALLOWED, '--exit-drain', '1s', '--exit-withdraw');
@@ -366,6 +389,33 @@ describe('with --etcd', () => {
     expect(await up.stop()).toBe(0);
     await until('the other has it no more', async () => !(await tableOf(other.netns)).includes(VIP));
     expect(await ipvs.stop()).toBe(0);
+  });
+
+  test('a machine that stood alone joins under a long download, and as a host tier of another balancer', async () => {
+    await using other = await otherMachine();
+    await stack.etcd.put(`${PREFIX}services/elsewhere/frontend`, JSON.stringify({ ipv4: '10.107.0.2', tcp: 80 }));
+    up = stack.startUp(...ALLOWED);
+    const first = await web('web1');
+    await inKernel({ [first]: 10 });
+    await using download = new Download(stack.client.netns, VIP, 80);
+    await until('the download runs', () => download.bytes > 0);
+    await up.stop();
+    const tier = ['--only-host', 'docker1', '--filter-routes', 'file:', '--host-address', '192.0.2.9'];
+    const routes = ['--route-network', 'bridge', '--route-gateway4', 'host', '--route-ipvs-method', 'droute'];
+    up = stack.startUp(...ALLOWED, '--etcd', stack.etcd.host, ...tier, ...routes);
+    await ready();
+    await inKernel({ [first]: 10 });
+    await using edge = new AgentProcess(
+      'clusterf-ipvs',
+      ['--config-source', `etcd://${other.etcd}/clusterf`, '--balancer-name', 'edge'],
+      {},
+      other.netns,
+    );
+    // By this machine's address and the frontend's port, by direct routing.
+    await until('the edge has it', async () => (await tableOf(other.netns)).includes('-r 192.0.2.9:80 -g'));
+    const before = download.bytes;
+    await until('the download goes on', () => download.bytes > before + 1_000_000);
+    expect(await edge.stop()).toBe(0);
   });
 
   test('a restart loses nothing, though etcd and Docker are away meanwhile', async () => {

@@ -9,7 +9,13 @@ const NONE = 'none';
 const TREE = 'Tree';
 
 // The agents' options as they are, but for those that both have, or that would say something else here.
-const { 'config-source': _registry, explain: _explain, print: _entries, ...dockerOptions } = docker.options;
+const {
+  'config-source': _registry,
+  explain: _explain,
+  print: _entries,
+  'allow-frontend': allowFrontend,
+  ...dockerOptions
+} = docker.options;
 const { 'config-source': _sources, clear: _clear, debug: _debug, ...ipvsOptions } = ipvs.options;
 
 /** One machine is Docker host and balancer: the options of both agents, with defaults for a machine that stands alone. */
@@ -33,6 +39,7 @@ export const command = defineCommand({
         'read this too: file:///DIRECTORY or etcd://HOST:PORT,…/PREFIX; repeatable, later ones override. ' +
         'An etcd among them is joined as by --etcd',
     },
+    'allow-frontend': allowFrontend,
     ...dockerOptions,
     ...ipvsOptions,
     'host-name': {

@@ -16,7 +16,7 @@ import {
   valueCandidates,
 } from './completion/candidates.js';
 import { completionScript, SHELLS } from './completion/scripts.js';
-import { pathCandidates } from './completion/tree-paths.js';
+import { isNamed, nameCandidates, pathCandidates } from './completion/tree-paths.js';
 import { onOneLine } from './output.js';
 import type { Subcommand } from './subcommand.js';
 import { inWords } from './tree/in-words.js';
@@ -35,7 +35,7 @@ const command = defineCommand({
     'Prints what makes a shell complete our commands at TAB.\n\n' +
     'bash: source <(clusterf completion bash) in ~/.bashrc; zsh: the same with zsh, after compinit, in ~/.zshrc; ' +
     'fish: clusterf completion fish | source in ~/.config/fish/config.fish. ' +
-    'Commands, options, their choices and, where etcd can be reached, the paths of the tree are completed.',
+    'Commands, options, their choices and, where the tree can be read, its paths and names are completed.',
   version: VERSION,
   operands: SHELLS.join('|'),
   attended: true,
@@ -113,9 +113,15 @@ async function completeWords(
         word: place.before + word,
       }));
     case 'operand': {
-      const isPath = /\bPATH\b/.test(spec.operands ?? '');
-      if (isPath) return pathCandidates(await pathsOfTree(spec, words.slice(0, -1), env), place.written);
-      return startingWith(place.written, operandCandidates(spec));
+      const { written, before } = place;
+      const usage = spec.operands ?? '';
+      const paths = async () => await pathsOfTree(spec, words.slice(0, -1), env);
+      if (/\bPATH\b/.test(usage)) return pathCandidates(await paths(), written);
+      const [kind] = before;
+      if (before.length === 1 && isNamed(kind)) return startingWith(written, nameCandidates(await paths(), kind));
+      if (before.length > 0) return [];
+      if (/\bSERVICE\/BACKEND\b/.test(usage)) return startingWith(written, nameCandidates(await paths(), 'backend'));
+      return startingWith(written, operandCandidates(spec));
     }
   }
 }

@@ -22,6 +22,8 @@ beforeAll(async () => {
   await site.put('services/web/frontend', '{}');
   await site.put('services/my shop/frontend', '{}');
   await site.put('sync', '{}');
+  await site.put('hosts/docker1/status', '{}');
+  await site.put('services/my shop/backends/one', '{}');
   bin = await mkdtemp(join(tmpdir(), 'clusterf-bin-'));
   await symlink(join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf.cjs'), join(bin, 'clusterf'));
 });
@@ -74,9 +76,16 @@ describe('offered are', () => {
   });
 
   test('paths of the tree, a part at a time', async () => {
-    expect(await words('clusterf', 'get', '')).toEqual(['services/', 'sync']);
+    expect(await words('clusterf', 'get', '')).toEqual(['hosts/', 'services/', 'sync']);
     expect(await words('clusterf', 'rm', '-r', 'services/')).toEqual(['services/my shop/', 'services/web/']);
     expect(await words('clusterf', 'set', '--config-source', 'etcd://127.0.0.1:1/x', '')).toEqual([]);
+  });
+
+  test('names that the tree knows', async () => {
+    expect(await words('clusterf', 'drain', '')).toEqual(expect.arrayContaining(['host', 'backend', 'balancer']));
+    expect(await words('clusterf', 'drain', 'host', 'd')).toEqual(['docker1']);
+    expect(await words('clusterf', 'drain', '-o', 'json', 'backend', '')).toEqual(['my shop/one']);
+    expect(await words('clusterf', 'explain', 'my')).toEqual(['my shop/one']);
   });
 
   test.each([
@@ -126,7 +135,10 @@ describe.each(Object.entries(SHELLS))('%s', (shell, args) => {
     expect(await offers('clusterf', 'val')).toEqual(['validate']);
     expect(await offers('clusterf', 'get', '--without')).toEqual(['--without-leased']);
     expect(await offers('clusterf', 'get', 'services/')).toEqual(['services/my\\ shop/', 'services/web/']);
-    expect(await offers('clusterf', 'get', 'services/my\\ shop/')).toEqual(['services/my\\ shop/frontend']);
+    expect(await offers('clusterf', 'get', 'services/my\\ shop/')).toEqual([
+      'services/my\\ shop/backends/',
+      'services/my\\ shop/frontend',
+    ]);
   });
 });
 

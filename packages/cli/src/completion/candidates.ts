@@ -12,7 +12,8 @@ export type Place =
   | { readonly kind: 'option' }
   /** It is an option's value. */
   | { readonly kind: 'value'; readonly option: Option; readonly written: string; readonly before: string }
-  | { readonly kind: 'operand'; readonly written: string };
+  /** `before`: the operands that are there already. */
+  | { readonly kind: 'operand'; readonly written: string; readonly before: readonly string[] };
 
 /**
  * Finds out what the last word is.
@@ -32,10 +33,20 @@ export function placeOf(spec: CommandSpec, words: readonly string[]): Place {
   const split =
     written === '=' ? takesValue(words.at(-2)) : words.at(-2) === '=' ? takesValue(words.at(-3)) : undefined;
   if (split !== undefined) return { kind: 'value', option: split, written: written === '=' ? '' : written, before: '' };
-  if (words.slice(0, -1).includes('--')) return { kind: 'operand', written };
+  const before = operandsOf(words.slice(0, -1), takesValue);
+  if (words.slice(0, -1).includes('--')) return { kind: 'operand', written, before };
   const option = takesValue(words.at(-2));
   if (option !== undefined) return { kind: 'value', option, written, before: '' };
-  return written.startsWith('-') ? { kind: 'option' } : { kind: 'operand', written };
+  return written.startsWith('-') ? { kind: 'option' } : { kind: 'operand', written, before };
+}
+
+function operandsOf(words: readonly string[], takesValue: (word: string) => Option | undefined): readonly string[] {
+  const end = words.indexOf('--');
+  const operands = (end === -1 ? words : words.slice(0, end)).filter((word, index, all) => {
+    const previous = all[index - 1];
+    return !word.startsWith('-') && (previous === undefined || takesValue(previous) === undefined);
+  });
+  return end === -1 ? operands : [...operands, ...words.slice(end + 1)];
 }
 
 /** The options by how they are typed, long ones first. */
@@ -53,9 +64,10 @@ export function valueCandidates(option: Option): readonly Candidate[] {
   return option.type === 'choice' ? option.choices.map((word) => ({ word })) : [];
 }
 
-/** The operands that a usage line spells out: `bash|zsh|fish`. */
+/** What a usage line spells out for its first operand: `bash|zsh|fish`, `[host|backend|balancer] NAME`. */
 export function operandCandidates({ operands = '' }: CommandSpec): readonly Candidate[] {
-  return /^[a-z]+(?:\|[a-z]+)+$/.test(operands) ? operands.split('|').map((word) => ({ word })) : [];
+  const [choices] = /\b[a-z0-9]+(?:\|[a-z0-9]+)+\b/.exec(operands) ?? [];
+  return choices === undefined ? [] : choices.split('|').map((word) => ({ word }));
 }
 
 function spellings(spec: CommandSpec): ReadonlyMap<string, Option> {

@@ -18,3 +18,22 @@ export function pathCandidates(paths: Iterable<string>, written: string): readon
   }
   return [...words].toSorted().map((word) => ({ word }));
 }
+
+/** What can be named by `host NAME`, `balancer NAME` and `backend SERVICE/BACKEND`. */
+const NAMES = {
+  host: /^hosts\/([^/]+)\/status$/,
+  balancer: /^balancers\/([^/]+)\/(?:status|sync)$/,
+  backend: /^services\/([^/]+)\/backends\/([^/]+)$/,
+} as const;
+
+export type Named = keyof typeof NAMES;
+
+export function isNamed(kind: string | undefined): kind is Named {
+  return kind !== undefined && Object.hasOwn(NAMES, kind);
+}
+
+/** Those of a kind that the tree knows. */
+export function nameCandidates(paths: Iterable<string>, kind: Named): readonly Candidate[] {
+  const words = [...paths].flatMap((path) => NAMES[kind].exec(path)?.slice(1).join('/') ?? []);
+  return [...new Set(words)].toSorted().map((word) => ({ word }));
+}

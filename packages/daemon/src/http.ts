@@ -4,6 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Backoff, type BackoffOptions, DEFAULT_BACKOFF } from './backoff.js';
 import type { Clock } from './clock.js';
 import { toError } from './errors.js';
+import { isMisdirected } from './http-host.js';
 import { formatHttpListen, type HttpListen } from './http-listen.js';
 import type { Logger } from './logger.js';
 import type { Problem } from './problem-log.js';
@@ -45,6 +46,8 @@ export interface HttpOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly backoff?: BackoffOptions;
 }
+
+const MISDIRECTED = 'asked by a name that is not its own; expected an IP address or localhost\n';
 
 /** Characters that are written at once; between two such pieces everything else in the process has its turn. */
 const PIECE = 64 * 1024;
@@ -172,8 +175,9 @@ export class HttpEndpoint implements AsyncDisposable {
     }
   }
 
-  async #route({ method, url = '/' }: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { surface } = this.#options;
+  async #route({ method, url = '/', headers }: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { surface, listen } = this.#options;
+    if (isMisdirected(listen, headers.host)) return reply(response, 421, MISDIRECTED);
     if (method !== 'GET' && method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD');
       return reply(response, 405, 'only GET and HEAD\n');

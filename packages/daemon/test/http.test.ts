@@ -73,7 +73,7 @@ afterEach(async () => {
   for (const endpoint of serving.splice(0)) await endpoint.close();
 });
 
-const GET_METRICS = 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n';
+const GET_METRICS = 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n';
 /** What is read until the other side ends, or cuts the connection. */
 async function rest(socket: Socket): Promise<string> {
   let text = '';
@@ -129,6 +129,16 @@ describe('what is served', () => {
   test.each(['/healthz', '/readyz'])('%s: 200 while nothing speaks against it', async (path) => {
     const response = await new Serving().get(path);
     expect([response.status, await response.text()]).toEqual([200, 'ok\n']);
+  });
+
+  test('nothing to a page of a web site whose name was made to point here', async () => {
+    const socket = await new Serving().send(
+      'GET /status HTTP/1.1\r\nHost: evil.example:9780\r\nConnection: close\r\n\r\n',
+    );
+    const answer = await rest(socket);
+    expect(answer).toMatch(/^HTTP\/1\.1 421 /);
+    expect(answer).toContain('expected an IP address or localhost');
+    expect(answer).not.toContain('problems');
   });
 
   test('503 and the reason where something does', async () => {
@@ -289,7 +299,7 @@ describe('clients that do not behave', () => {
   ])('one that reads %s too slowly is cut off', async (_, path) => {
     const surface = { metrics: endless().metrics, status: () => 'x'.repeat(64 * 1024 * 1024) };
     const serves = new Serving(surface, { response: 300, connections: 1 });
-    await serves.send(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await serves.send(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     await isServed(serves);
   });
 
@@ -307,7 +317,7 @@ describe('clients that do not behave', () => {
 
   test('one that asks again when it has its answer is served on the same connection', async () => {
     const serves = new Serving();
-    const socket = await serves.send('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+    const socket = await serves.send('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
     let text = '';
     socket.setEncoding('utf8').on('data', (more: string) => {
       text += more;
@@ -315,22 +325,22 @@ describe('clients that do not behave', () => {
     socket.resume();
     for (const answers of [1, 2, 3]) {
       await until(`answer ${answers}`, () => text.split('ok\n').length > answers);
-      socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+      socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
     }
     await until('the last answer', () => text.split('ok\n').length > 4);
   });
 
   test('headers without end are refused', async () => {
     const serves = new Serving();
-    const socket = await serves.send(`GET / HTTP/1.1\r\nHost: x\r\nCookie: ${'x'.repeat(20_000)}\r\n\r\n`);
+    const socket = await serves.send(`GET / HTTP/1.1\r\nHost: localhost\r\nCookie: ${'x'.repeat(20_000)}\r\n\r\n`);
     expect(await rest(socket)).toMatch(/^HTTP\/1.1 431 /);
   });
 
   test.each([
     ['says nothing', ''],
-    ['never ends its headers', 'GET / HTTP/1.1\r\nHost: x\r\nX-Slow: '],
-    ['never sends the body it announced', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx'],
-    ['keeps its connection and asks nothing more', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['never ends its headers', 'GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: '],
+    ['never sends the body it announced', 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nx'],
+    ['keeps its connection and asks nothing more', 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'],
   ])('one that %s is cut off', async (_, bytes) => {
     const serves = new Serving({}, { request: 100, idle: 100, connections: 1 });
     await serves.send(bytes);

@@ -10,6 +10,7 @@ import {
 import { etcdSource } from './etcd.js';
 import { inPlainWords } from './etcd-complaint.js';
 import type { EtcdConnection } from './etcd-connection.js';
+import { explainDenial, wishesFor } from './etcd-refusal.js';
 import { keysBelow, pages } from './etcd-tree.js';
 import { leaseTime, type LeaseTime } from './lease.js';
 import { kindOf, UnavailableError } from './unavailable-error.js';
@@ -63,7 +64,9 @@ class EditableEtcd implements EditableTree {
       if (error instanceof ConflictError) {
         throw error;
       }
-      const plain = inPlainWords(connection.host, this.#options.user, error);
+      const wishes = [...changes.keys()].flatMap(wishesFor);
+      const reason = await explainDenial(error, connection, { prefix: this.#location.prefix }, wishes);
+      const plain = inPlainWords(connection.host, this.#options.user, reason);
       throw plain instanceof UnavailableError
         ? new UnavailableError(`${plain.message}; whether it was written is not known: look at it again`, {
             cause: error,
@@ -85,7 +88,13 @@ class EditableEtcd implements EditableTree {
       try {
         return await ask(this.#connection ?? (await this.#connect(host)));
       } catch (error) {
-        complaints.push(inPlainWords(this.#connection?.host ?? host, this.#options.user, error));
+        const reason =
+          this.#connection === undefined
+            ? error
+            : await explainDenial(error, this.#connection, { prefix: this.#location.prefix }, [
+                { access: 'read', path: '' },
+              ]);
+        complaints.push(inPlainWords(this.#connection?.host ?? host, this.#options.user, reason));
         this.#connection?.close();
         this.#connection = undefined;
         if (this.#closed || !(error instanceof Error) || kindOf(error) !== 'away') {

@@ -21,15 +21,14 @@ export function inPlainWords(host: string, user: string | undefined, error: unkn
   if (message.includes('request is too large') || message.includes('message larger than max')) {
     return new RefusedError(`etcd ${host} does not take requests so large; by default 1.5 MiB`, { cause: error });
   }
+  if (error instanceof RefusedError) {
+    return new RefusedError(`etcd ${host}: ${message}`, { cause: error });
+  }
   if (message.includes('permission denied')) {
     return new RefusedError(`etcd ${host} does not let ${who} do that: permission denied`, { cause: error });
   }
   if (/user name is empty|authentication failed|invalid auth token|user name not found/.test(message)) {
-    const asWhom = user === undefined ? '' : ` (as ${who})`;
-    return new RefusedError(
-      `etcd ${host} asks who we are${asWhom}; expected --etcd-user and --etcd-password-file that it knows`,
-      { cause: error },
-    );
+    return new RefusedError(UnavailableError.from(`etcd ${host}`, error).message, { cause: error });
   }
   if (error instanceof Error && kindOf(error) === 'away') {
     const why = /connect [A-Z]+|Name resolution failed/.exec(message)?.[0] ?? 'no answer in time';

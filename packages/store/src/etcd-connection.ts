@@ -1,8 +1,17 @@
-import { readFile } from 'node:fs/promises';
-import { rootCertificates } from 'node:tls';
 import { type CallOptions, InterceptingCall, type Interceptor, status } from '@grpc/grpc-js';
 import { noop } from 'cockatiel';
-import { Etcd3, type IOptions, type KVClient, type LeaseClient, type MaintenanceClient, type WatchClient } from 'etcd3';
+import {
+  type AuthClient,
+  Etcd3,
+  type IOptions,
+  type KVClient,
+  type LeaseClient,
+  type MaintenanceClient,
+  type WatchClient,
+} from 'etcd3';
+import { Authentication } from './etcd-authentication.js';
+import { readLogin, readTlsCredentials } from './etcd-credentials.js';
+import { type Asking, inWords } from './etcd-words.js';
 import type { EtcdLocation, EtcdOptions } from './url.js';
 
 /**
@@ -16,29 +25,42 @@ import type { EtcdLocation, EtcdOptions } from './url.js';
 export interface EtcdConnection {
   /** The member, `host:port`. */
   readonly host: string;
+  /** Whom etcd takes us for, if it asks at all; undefined = we have not said. */
+  readonly user: string | undefined;
   readonly kv: KVClient;
   readonly lease: LeaseClient;
   readonly watch: WatchClient;
+  readonly auth: AuthClient;
   readonly maintenance: MaintenanceClient;
   /** Ends every call at once, with an error, and leaves nothing open. */
   close(): void;
 }
 
 /**
- * Prepares a connection; nothing is sent before the first call. Certificates and password are read anew each
- * time, so that renewed ones are taken without a restart.
+ * Makes a connection. Certificates and password are read anew each time, so that renewed ones are taken without a
+ * restart.
  *
  * @param timeout milliseconds after which a call fails, watches excepted; asked for every call
- * @throws {Error} if a file cannot be read
+ * @param signal gives up making it
+ * @throws {CredentialsError} if a file cannot be used
+ * @throws {Error} if etcd does not let the user in
  */
 export async function connectEtcd(
   { scheme }: EtcdLocation,
   host: string,
   options: EtcdOptions,
   timeout: () => number,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<EtcdConnection> {
-  const { user, passwordFile } = options;
+  const [tls, login] = await Promise.all([
+    scheme === 'https' ? readTlsCredentials(options) : undefined,
+    readLogin(options),
+  ]);
   const calls = new LiveCalls();
+  const authentication = login && new Authentication(login);
+  const words = plainWords({ scheme, options, certificateEnds: tls?.certificateEnds });
+  const tokens = authentication?.interceptor(() => client.auth);
+  const interceptors = [calls.interceptor, words, ...(tokens === undefined ? [] : [tokens])];
   const settings: IOptions = {
     hosts: `${scheme}://${host}`,
     faultHandling: { host: () => noop, global: noop },
@@ -52,39 +74,50 @@ export async function connectEtcd(
       'grpc.max_receive_message_length': -1,
     },
     defaultCallOptions: ({ isStream, service }): CallOptions => ({
-      interceptors: [calls.interceptor],
+      interceptors,
       ...(isStream && service === 'Watch' ? {} : { deadline: Date.now() + timeout() }),
     }),
-    ...(scheme === 'https' ? { credentials: await readCredentials(options) } : {}),
-    ...(user === undefined ? {} : { auth: { username: user, password: await readPassword(passwordFile) } }),
+    ...(tls === undefined ? {} : { credentials: tls.files }),
   };
   const client = new Etcd3(settings);
+  function close(): void {
+    calls.cancel();
+    client.close();
+  }
+  signal.addEventListener('abort', close);
+  try {
+    await authentication?.begin(client.auth);
+  } catch (error) {
+    close();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', close);
+  }
   return {
     host,
+    user: login?.user ?? tls?.commonName,
     kv: client.kv,
     lease: client.leaseClient,
     watch: client.watchClient,
     maintenance: client.maintenance,
-    close() {
-      calls.cancel();
-      client.close();
-    },
+    auth: client.auth,
+    close,
   };
 }
 
-async function readCredentials({ ca, cert, key }: EtcdOptions) {
-  const [root, certChain, privateKey] = await Promise.all(
-    [ca, cert, key].map(async (path) => (path === undefined ? undefined : await readFile(path))),
-  );
-  return {
-    rootCertificate: root ?? Buffer.from(rootCertificates.join('\n')),
-    ...(certChain === undefined ? {} : { certChain }),
-    ...(privateKey === undefined ? {} : { privateKey }),
-  };
-}
-
-async function readPassword(path: string | undefined): Promise<string> {
-  return path === undefined ? '' : (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
+/** Has calls fail with words that say what to do. */
+function plainWords(asking: Asking): Interceptor {
+  return (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start: (metadata, _, next) => {
+        next(metadata, {
+          onReceiveStatus: (received, pass) => {
+            if (received.code === status.OK) pass(received);
+            else pass({ ...received, details: inWords(received.details, asking, Date.now()) });
+          },
+        });
+      },
+    });
 }
 
 /** The calls under way: etcd3 hands out promises only, and a call without an end keeps the process from ending. */

@@ -5,6 +5,7 @@ import https from 'node:https';
 import type { MaintenanceClient } from 'etcd3';
 import { inPlainWords } from './etcd-complaint.js';
 import type { EtcdConnection } from './etcd-connection.js';
+import { explainDenial, type Wish, wishesFor } from './etcd-refusal.js';
 import { keysBelow } from './etcd-tree.js';
 import type { EtcdLocation, EtcdOptions } from './url.js';
 
@@ -73,8 +74,8 @@ export async function examineEtcd(
   );
   const answering = members.find(({ error }) => error === undefined)?.host ?? location.hosts[0] ?? '';
   const access = await withConnection(location, answering, options, timeout, async (connection) => [
-    await mayRead(connection, location.prefix, options),
-    ...(await Promise.all(writes.map(async (path) => await mayWrite(connection, location.prefix, path, options)))),
+    await mayRead(connection, location.prefix),
+    ...(await Promise.all(writes.map(async (path) => await mayWrite(connection, location.prefix, path)))),
   ]).catch((): EtcdAccess[] => []);
   return { url: location.url, members, access };
 }
@@ -156,13 +157,13 @@ function rangeOf(prefix: string) {
   return { key, range_end };
 }
 
-async function mayRead({ kv, host }: EtcdConnection, prefix: string, { user }: EtcdOptions): Promise<EtcdAccess> {
+async function mayRead(connection: EtcdConnection, prefix: string): Promise<EtcdAccess> {
   const question = { path: '', access: 'read' } as const;
   try {
-    await kv.range({ ...rangeOf(prefix), limit: 1, keys_only: true });
+    await connection.kv.range({ ...rangeOf(prefix), limit: 1, keys_only: true });
     return { ...question, allowed: true };
   } catch (error) {
-    return { ...question, ...refusal(host, user, error) };
+    return { ...question, ...(await refusal(connection, prefix, question, error)) };
   }
 }
 
@@ -170,32 +171,32 @@ async function mayRead({ kv, host }: EtcdConnection, prefix: string, { user }: E
  * Asks for a transaction that writes only if a key has been put minus one times. etcd looks at permissions for all of
  * a transaction before it looks at what it compares (checkTxnAuth in etcdserver/apply_auth.go).
  */
-async function mayWrite(
-  { kv, host }: EtcdConnection,
-  prefix: string,
-  path: string,
-  { user }: EtcdOptions,
-): Promise<EtcdAccess> {
+async function mayWrite(connection: EtcdConnection, prefix: string, path: string): Promise<EtcdAccess> {
   const question = { path, access: 'write' } as const;
   const key = Buffer.from(`${prefix}/${path}`);
   try {
-    await kv.txn({
+    await connection.kv.txn({
       compare: [{ key, target: 'Version', result: 'Equal', version: -1 }],
       success: [{ request_put: { key, value: Buffer.alloc(0) } }],
     });
     return { ...question, allowed: true };
   } catch (error) {
-    return { ...question, ...refusal(host, user, error) };
+    return { ...question, ...(await refusal(connection, prefix, question, error)) };
   }
 }
 
-function refusal(
-  host: string,
-  user: string | undefined,
+async function refusal(
+  connection: EtcdConnection,
+  prefix: string,
+  wish: Wish,
   error: unknown,
-): { allowed: false | undefined; reason: string } {
+): Promise<{ allowed: false | undefined; reason: string }> {
   const denied = error instanceof Error && /permission denied|user name is empty|invalid auth/.test(error.message);
-  return { allowed: denied ? false : undefined, reason: inPlainWords(host, user, error).message };
+  const reason = await explainDenial(error, connection, { prefix }, wish.path === '' ? [wish] : wishesFor(wish.path));
+  return {
+    allowed: denied ? false : undefined,
+    reason: inPlainWords(connection.host, connection.user, reason).message,
+  };
 }
 
 /** What etcd tells browsers and Prometheus on the same port: its time, and its quota. */

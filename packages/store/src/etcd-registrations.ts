@@ -121,11 +121,12 @@ export class EtcdRegistrations implements Registrations {
   }
 
   get state(): RegistrationsState {
-    const { written, held, desired } = this.#keys;
+    const { written, held, refused, desired } = this.#keys;
     const { leaseId } = this.#holder;
     return {
       written,
       held,
+      refused,
       desired,
       claimed: this.#holder.established,
       settled: this.#settled,
@@ -178,7 +179,7 @@ export class EtcdRegistrations implements Registrations {
   /** One connection; returns when there is nothing left to do for ever. */
   async #session(host: string, signal: AbortSignal): Promise<void> {
     const { connectEtcd } = await import('./etcd-connection.js');
-    const connection = await connectEtcd(this.#location, host, this.#options.etcd ?? {}, () => this.#patience);
+    const connection = await connectEtcd(this.#location, host, this.#options.etcd ?? {}, () => this.#patience, signal);
     const close = () => connection.close();
     signal.addEventListener('abort', close);
     const onDeleted = (path: string, revision: number) => {
@@ -203,6 +204,8 @@ export class EtcdRegistrations implements Registrations {
           await this.#changed.wait(idle, signal);
         }
       }
+    } catch (error) {
+      throw await this.#holder.explain(connection, error);
     } finally {
       signal.removeEventListener('abort', close);
       close();

@@ -1,4 +1,5 @@
 import { Backoff, type BackoffOptions, pause } from './backoff.js';
+import { explainDenial } from './etcd-refusal.js';
 import { keysBelow, readTree } from './etcd-tree.js';
 import { watchTree } from './etcd-watch.js';
 import type { Source, SourceEvent } from './source.js';
@@ -69,7 +70,7 @@ async function* session(
 ): AsyncGenerator<SourceEvent> {
   // gRPC takes longer to load than everything else together: only who reads from etcd waits for it.
   const { connectEtcd } = await import('./etcd-connection.js');
-  const connection = await connectEtcd(location, host, options, () => timeout);
+  const connection = await connectEtcd(location, host, options, () => timeout, signal);
   const close = () => connection.close();
   signal.addEventListener('abort', close);
   try {
@@ -80,6 +81,8 @@ async function* session(
     for await (const changes of watchTree(connection, range, tree, watchdog, () => backoff.reset())) {
       yield { type: 'changes', changes };
     }
+  } catch (error) {
+    throw await explainDenial(error, connection, location, [{ access: 'read', path: '' }]);
   } finally {
     signal.removeEventListener('abort', close);
     close();

@@ -1,4 +1,4 @@
-import type { ICompare, IRequestOp, IResponseOp, KVClient } from 'etcd3';
+import type { ICompare, IKeyValue, IRequestOp, KVClient } from 'etcd3';
 import { ClaimLostError } from './claim.js';
 import { isLeaseUnknown, LeaseLostError } from './lease.js';
 
@@ -8,10 +8,7 @@ export class NoSpaceError extends Error {
   readonly code = 'ERR_NO_SPACE';
 }
 
-/**
- * etcd takes 128 operations a transaction, less one for each level that transactions are nested in it, and 1.5 MiB
- * a request.
- */
+/** etcd takes 128 operations a transaction and as many conditions, and 1.5 MiB a request. */
 const MAX_OPERATIONS = 120;
 const MAX_BYTES = 512 * 1024;
 
@@ -24,6 +21,9 @@ export interface LeasedKey {
   readonly value?: string;
   readonly revision?: number;
 }
+
+/** What is known of some keys; undefined, or missing, where they are not ours. */
+export type KnownKeys = ReadonlyMap<string, LeasedKey | undefined>;
 
 export interface Wanted {
   readonly value: string;
@@ -44,16 +44,20 @@ export interface Standing {
   readonly claim: Buffer | undefined;
 }
 
-/** What leads from the keys written to those desired, puts first, as much as one transaction takes. */
+/**
+ * What leads from the keys written to those desired, puts first, as much as one transaction takes.
+ *
+ * @param leave keys that nothing can be done about now
+ */
 export function nextChanges(
   desired: ReadonlyMap<string, Wanted>,
   written: ReadonlyMap<string, LeasedKey>,
-  held: ReadonlyMap<string, string>,
+  leave: (path: string) => boolean,
 ): Changes {
   const changes = new Map<string, Wanted | undefined>();
   let bytes = 0;
   for (const [path, wanted] of desired) {
-    if (written.get(path)?.value === wanted.value || held.has(path)) {
+    if (written.get(path)?.value === wanted.value || leave(path)) {
       continue;
     }
     bytes += Buffer.byteLength(path) + Buffer.byteLength(wanted.value);
@@ -62,7 +66,7 @@ export function nextChanges(
     }
     changes.set(path, wanted);
   }
-  for (const path of nextRemovals(desired, written).keys()) {
+  for (const path of nextRemovals(desired, written, leave).keys()) {
     if (changes.size === MAX_OPERATIONS) {
       return changes;
     }
@@ -72,8 +76,12 @@ export function nextChanges(
 }
 
 /** Of what leads there the removals alone, as many as one transaction takes. */
-export function nextRemovals(desired: ReadonlyMap<string, Wanted>, written: ReadonlyMap<string, LeasedKey>): Changes {
-  const removed = [...written.keys()].filter((path) => !desired.has(path));
+export function nextRemovals(
+  desired: ReadonlyMap<string, Wanted>,
+  written: ReadonlyMap<string, LeasedKey>,
+  leave: (path: string) => boolean,
+): Changes {
+  const removed = [...written.keys()].filter((path) => !desired.has(path) && !leave(path));
   return new Map(removed.slice(0, MAX_OPERATIONS).map((path) => [path, undefined]));
 }
 
@@ -95,39 +103,49 @@ export interface Written {
  * Applies changes in one transaction. A key is removed only while it is ours: a newer run of the same agent may
  * have taken it over, or somebody else have made it theirs.
  *
+ * What is written on a condition is first expected to be as it is known. Where it is not, etcd says how it is, and that
+ * is expected next. Transactions within transactions could ask at once, but not before 3.4.42, 3.5.28 and 3.6.9 does etcd
+ * look whether their user may do what they do (CVE-2026-33343): no right was needed for a shared key, nor for a removal.
+ *
+ * @param known what was known of these keys before
  * @throws {LeaseLostError}
  * @throws {ClaimLostError}
  * @throws {NoSpaceError}
  */
-export async function writeChanges(kv: KVClient, standing: Standing, changes: Changes): Promise<Written> {
-  const { prefix, lease, former } = standing;
-  const success = [...changes].map(([path, wanted]): IRequestOp => {
-    const key = Buffer.from(`${prefix}/${path}`);
-    const ours = [lease, former].flatMap((id) => (id === undefined ? [] : [onLease(key, id)]));
-    if (wanted === undefined) {
-      return guarded(ours, { request_delete_range: { key } }, { request_range: { key, count_only: true } });
-    }
-    const put = { request_put: { key, value: Buffer.from(wanted.value), lease } };
-    const absent: ICompare = { key, target: 'Create', result: 'Equal', create_revision: 0 };
-    return wanted.shared ? guarded([...ours, absent], put, { request_range: { key } }) : put;
-  });
+export async function writeChanges(
+  kv: KVClient,
+  standing: Standing,
+  changes: Changes,
+  known: KnownKeys,
+): Promise<Written> {
+  /** By path the revision that put it last, 0 where there is nothing: what has to be so for it to be touched. */
+  const expected = new Map<string, number>();
+  for (const [path, wanted] of changes) {
+    if (wanted?.shared !== false) expected.set(path, known.get(path)?.revision ?? 0);
+  }
+  /** By path the values of what is somebody else's. */
+  const theirs = new Map<string, string>();
   try {
-    const { header, succeeded, responses } = await kv.txn({ compare: fence(standing), success });
-    if (!succeeded) {
-      throw new ClaimLostError('the claim is not ours any more');
-    }
-    const held = new Map<string, string>();
-    for (const [index, [path, wanted]] of [...changes].entries()) {
-      const theirs = wanted?.shared === true ? foundInstead(responses[index]) : undefined;
-      if (theirs !== undefined) {
-        held.set(path, theirs);
+    for (;;) {
+      const todo = new Map([...changes].filter(([path]) => !theirs.has(path)));
+      const { revision, found } = await doIfAsKnown(kv, standing, expected, operations(standing, todo, expected));
+      if (found === undefined) {
+        return { revision, held: new Map([...theirs].filter(([path]) => changes.get(path) !== undefined)) };
+      }
+      for (const [path, entry] of found) {
+        if (entry === undefined || entry.lease === standing.lease || entry.lease === standing.former) {
+          expected.set(path, Number(entry?.mod_revision ?? 0));
+        } else {
+          expected.delete(path);
+          theirs.set(path, entry.value.toString());
+        }
       }
     }
-    return { revision: Number(header.revision), held };
   } catch (error) {
     if (error instanceof Error && error.message.includes(NO_SPACE)) {
       throw new NoSpaceError(error.message, { cause: error });
     }
+    const { lease } = standing;
     throw (await isLeaseUnknown(error)) ? new LeaseLostError(`lease ${lease} is gone`, { cause: error }) : error;
   }
 }
@@ -144,51 +162,67 @@ export async function findForeignChanges(
   standing: Standing,
   known: ReadonlyMap<string, number>,
 ): Promise<readonly string[]> {
-  const keys = [...known].map(([path, revision]) => ({
-    path,
-    revision,
-    key: Buffer.from(`${standing.prefix}/${path}`),
-  }));
-  const { claim } = standing;
-  const { succeeded, responses } = await kv.txn({
-    compare: [
-      ...fence(standing),
-      ...keys.map(({ key, revision }): ICompare => ({ key, target: 'Mod', result: 'Equal', mod_revision: revision })),
-    ],
-    failure: [...keys.map(({ key }) => key), ...(claim === undefined ? [] : [claim])].map((key) => ({
-      request_range: { key, keys_only: true },
-    })),
-  });
-  if (succeeded) {
-    return [];
-  }
-  const found = responses.map(({ response_range }) => response_range.kvs[0]);
-  if (claim !== undefined && found.at(-1)?.lease !== standing.lease) {
-    throw new ClaimLostError('the claim is not ours any more');
-  }
-  return keys.filter(({ revision }, index) => Number(found[index]?.mod_revision) !== revision).map(({ path }) => path);
+  const { found } = await doIfAsKnown(kv, standing, known, []);
+  if (found === undefined) return [];
+  return [...known]
+    .filter(([path, revision]) => Number(found.get(path)?.mod_revision) !== revision)
+    .map(([path]) => path);
 }
 
-function fence({ claim, lease }: Standing): ICompare[] {
-  return claim === undefined ? [] : [onLease(claim, lease)];
+interface Outcome {
+  readonly revision: number;
+  /** Undefined = it was done; else nothing was, and this is what there is. */
+  readonly found: ReadonlyMap<string, IKeyValue | undefined> | undefined;
+}
+
+/**
+ * Does all of it if every key is as known and the claim is ours, and nothing otherwise.
+ *
+ * @param known by path the revision that put it last, 0 where there is nothing
+ * @throws {ClaimLostError}
+ */
+async function doIfAsKnown(
+  kv: KVClient,
+  { prefix, lease, claim }: Standing,
+  known: ReadonlyMap<string, number>,
+  success: IRequestOp[],
+): Promise<Outcome> {
+  const keys = [...known].map(([path, revision]) => ({ path, revision, key: keyOf(prefix, path) }));
+  const { header, succeeded, responses } = await kv.txn({
+    compare: [
+      ...(claim === undefined ? [] : [onLease(claim, lease)]),
+      ...keys.map(({ key, revision }): ICompare => ({ key, target: 'Mod', result: 'Equal', mod_revision: revision })),
+    ],
+    success,
+    failure: [...keys.map(({ key }) => key), ...(claim === undefined ? [] : [claim])].map((key) => ({
+      request_range: { key },
+    })),
+  });
+  const revision = Number(header.revision);
+  if (succeeded) return { revision, found: undefined };
+  const found = responses.map(({ response_range }): IKeyValue | undefined => response_range.kvs[0]);
+  if (claim !== undefined && found.at(-1)?.lease !== lease) {
+    throw new ClaimLostError('the claim is not ours any more');
+  }
+  return { revision, found: new Map(keys.map(({ path }, index) => [path, found[index]])) };
+}
+
+function operations(
+  { prefix, lease }: Standing,
+  changes: Changes,
+  expected: ReadonlyMap<string, number>,
+): IRequestOp[] {
+  return [...changes].flatMap(([path, wanted]): IRequestOp[] => {
+    const key = keyOf(prefix, path);
+    if (wanted !== undefined) return [{ request_put: { key, value: Buffer.from(wanted.value), lease } }];
+    return expected.get(path) === 0 ? [] : [{ request_delete_range: { key } }];
+  });
+}
+
+function keyOf(prefix: string, path: string): Buffer {
+  return Buffer.from(`${prefix}/${path}`);
 }
 
 function onLease(key: Buffer, lease: string): ICompare {
   return { key, target: 'Lease', result: 'Equal', lease };
-}
-
-/** One operation if any of the conditions holds, else another: etcd itself only knows "if all of them hold". */
-function guarded([first, ...others]: readonly ICompare[], then: IRequestOp, otherwise: IRequestOp): IRequestOp {
-  return first === undefined
-    ? otherwise
-    : { request_txn: { compare: [first], success: [then], failure: [guarded(others, then, otherwise)] } };
-}
-
-/** The value that a guarded put found in its way; undefined if it was put. */
-function foundInstead(response: IResponseOp | undefined): string | undefined {
-  let innermost = response;
-  while (innermost?.response_txn) {
-    [innermost] = innermost.response_txn.responses;
-  }
-  return innermost?.response_range?.kvs[0]?.value.toString();
 }

@@ -1,7 +1,19 @@
 import { ClaimLostError, ended } from './claim.js';
 import { Claiming } from './claiming.js';
 import type { Deletions } from './deletions.js';
+import { parseKey } from '@clusterf/model';
 import type { EtcdConnection } from './etcd-connection.js';
+import {
+  explainDenial,
+  isDenied,
+  isGranted,
+  ownRights,
+  refusal,
+  type Wish,
+  type Wisher,
+  wishesFor,
+} from './etcd-refusal.js';
+import type { Rights } from './etcd-rights.js';
 import { grantLease, type LeaseLostError, renewLease, revokeLease } from './lease.js';
 import {
   type Changes,
@@ -112,12 +124,19 @@ export class Leaseholder {
     }
   }
 
+  /** @returns if etcd denied something, what it was; else the same error */
+  async explain(connection: EtcdConnection, error: unknown): Promise<unknown> {
+    const { claim } = this.#options;
+    const ours = [...(claim === undefined ? [] : [claim.path]), ...this.#keys.written.keys()];
+    return await explainDenial(error, connection, this.#wisher, ours.flatMap(wishesFor));
+  }
+
   /** Leaves everything to its TTL, and says so to whoever comes next. */
   async bequeath({ kv }: EtcdConnection): Promise<void> {
     const { claim } = this.#options;
     if (claim !== undefined && this.#lease?.claimed === true) {
       const value = ended(this.#keys.claimValue, new Date());
-      await writeChanges(kv, this.#standing(this.#lease), new Map([[claim.path, { value, shared: false }]]));
+      await writeChanges(kv, this.#standing(this.#lease), new Map([[claim.path, { value, shared: false }]]), new Map());
     }
   }
 
@@ -182,10 +201,13 @@ export class Leaseholder {
     if (!deletions.open) {
       await deletions.start(connection.watch);
     }
+    await this.#reconsider(connection);
     const { known, held } = this.#keys.review();
     for (const some of portions(known)) {
       await this.#renewIfDue(connection, lease);
-      await this.#lose(connection, lease, await findForeignChanges(connection.kv, this.#standing(lease), some));
+      await this.#apartFromRefused(connection, async () => {
+        await this.#lose(connection, lease, await findForeignChanges(connection.kv, this.#standing(lease), some));
+      });
     }
     for (const some of portions(held)) {
       await this.#renewIfDue(connection, lease);
@@ -238,9 +260,56 @@ export class Leaseholder {
     }
   }
 
-  async #apply({ kv }: EtcdConnection, lease: Lease, changes: Changes): Promise<void> {
-    this.#keys.sending(changes);
-    this.#keys.done(changes, await writeChanges(kv, this.#standing(lease), changes));
+  async #apply(connection: EtcdConnection, lease: Lease, changes: Changes): Promise<void> {
+    await this.#apartFromRefused(connection, async () => {
+      const before = this.#keys.sending(changes);
+      try {
+        this.#keys.done(changes, await writeChanges(connection.kv, this.#standing(lease), changes, before));
+      } catch (error) {
+        if (isDenied(error)) this.#keys.notSent(before);
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Does what is denied as a whole for want of a right to one of its keys. All those are set apart then, and the rest is
+   * left to the next step.
+   *
+   * @throws {Error} if it is denied for another reason
+   */
+  async #apartFromRefused(connection: EtcdConnection, attempt: () => Promise<void>): Promise<void> {
+    try {
+      await attempt();
+    } catch (error) {
+      if (!isDenied(error)) throw error;
+      const rights = await ownRights(connection);
+      const refused = this.#keys.all.flatMap((path) => {
+        const wish = this.#denied(rights, path);
+        return wish === undefined ? [] : [[path, refusal(rights, this.#wisher, wish)] as const];
+      });
+      if (!this.#keys.refuse(new Map(refused))) throw error;
+    }
+  }
+
+  /** Rights may have been granted since. */
+  async #reconsider(connection: EtcdConnection): Promise<void> {
+    const { refused } = this.#keys;
+    if (refused.size === 0) return;
+    const rights = await ownRights(connection);
+    this.#keys.permit([...refused.keys()].filter((path) => this.#denied(rights, path) === undefined));
+  }
+
+  /** What we may not do with a key of ours, if anything: we look at what we write. */
+  #denied(rights: Rights, path: string): Wish | undefined {
+    const { prefix } = this.#options;
+    return wishesFor(path).find((wish) => !isGranted(rights, prefix, wish));
+  }
+
+  get #wisher(): Wisher {
+    const { prefix, claim } = this.#options;
+    const key = claim && parseKey(claim.path);
+    return { prefix, host: key?.kind === 'hostStatus' ? key.host : undefined };
   }
 
   #standing({ id, former }: Lease): Standing {

@@ -73,7 +73,7 @@ export function memoryRegistrations(tree: MemoryTree, options: MemoryRegistratio
       closed = true;
     },
     get state(): RegistrationsState {
-      return { written, held, desired, claimed: true, settled: true };
+      return { written, held, refused: new Map(), desired, claimed: true, settled: true };
     },
   };
 }

@@ -1,4 +1,12 @@
-import { type Changes, type LeasedKey, nextChanges, nextRemovals, type Wanted, type Written } from './leased-keys.js';
+import {
+  type Changes,
+  type KnownKeys,
+  type LeasedKey,
+  nextChanges,
+  nextRemovals,
+  type Wanted,
+  type Written,
+} from './leased-keys.js';
 import type { PublishOptions, RegistrationEvent } from './registrations.js';
 
 export interface ClaimEntry {
@@ -13,6 +21,7 @@ export interface ClaimEntry {
  * - `written` holds every key that may be in etcd under our lease: a key goes in before its put is sent, and out
  *   after its removal is answered. So no key is forgotten, whatever answer is lost.
  * - A key is in `written` or in `held`, never in both.
+ * - Nothing is asked of etcd for a key that is in `refused`.
  * - All of it is bounded by what is published and what was inherited.
  */
 export class OwnKeys {
@@ -29,6 +38,8 @@ export class OwnKeys {
   readonly #desired = new Map<string, Wanted>();
   readonly #written = new Map<string, LeasedKey>();
   readonly #held = new Map<string, string>();
+  /** Keys that we have no right to write or look at, and why. */
+  readonly #refused = new Map<string, Error>();
   /** Keys of ours that were seen deleted, and the revisions that did it. */
   readonly #deleted = new Map<string, number>();
 
@@ -81,21 +92,53 @@ export class OwnKeys {
     return new Map(this.#held);
   }
 
+  /** Everything that is wanted or may be there. */
+  get all(): readonly string[] {
+    return [...new Set([...this.#desired.keys(), ...this.#written.keys()])];
+  }
+
+  get refused(): ReadonlyMap<string, Error> {
+    return new Map(this.#refused);
+  }
+
   /** What is to be written next. */
   next(): Changes {
-    return nextChanges(this.#desired, this.#written, this.#held);
+    return nextChanges(this.#desired, this.#written, (path) => this.#held.has(path) || this.#refused.has(path));
   }
 
   /** As far as something is to be removed. */
   nextRemovals(): Changes {
-    return nextRemovals(this.#desired, this.#written);
+    return nextRemovals(this.#desired, this.#written, (path) => this.#refused.has(path));
   }
 
-  /** Before they are sent: from here on they may have been written. */
-  sending(changes: Changes): void {
+  /** Before they are sent: from here on they may have been written. @returns what was known of them until now */
+  sending(changes: Changes): KnownKeys {
+    const before = new Map([...changes.keys()].map((path) => [path, this.#written.get(path)]));
     for (const path of changes.keys()) {
       this.#written.set(path, {});
     }
+    return before;
+  }
+
+  /** None of it was written. */
+  notSent(before: KnownKeys): void {
+    for (const [path, known] of before) {
+      if (known === undefined) this.#written.delete(path);
+      else this.#written.set(path, known);
+    }
+  }
+
+  /** Nothing is tried with these until {@link permit}. @returns whether any of them is new */
+  refuse(reasons: ReadonlyMap<string, Error>): boolean {
+    const news = [...reasons].filter(([key]) => !this.#refused.has(key));
+    for (const [path, error] of news) this.#refused.set(path, error);
+    if (news.length > 0) this.#tell({ type: 'refused', keys: this.refused });
+    return news.length > 0;
+  }
+
+  permit(paths: readonly string[]): void {
+    for (const path of paths) this.#refused.delete(path);
+    if (paths.length > 0) this.#tell({ type: 'refused', keys: this.refused });
   }
 
   done(changes: Changes, { revision, held }: Written): void {
@@ -127,11 +170,11 @@ export class OwnKeys {
   /** Everything to be looked at: ours, with the revisions that put them, and what is held, to be tried again. */
   review(): { readonly known: ReadonlyMap<string, number>; readonly held: Changes } {
     const known = [...this.#written].flatMap(([path, { revision }]) =>
-      revision === undefined ? [] : [[path, revision] as const],
+      revision === undefined || this.#refused.has(path) ? [] : [[path, revision] as const],
     );
     const held = [...this.#held.keys()].flatMap((path) => {
       const wanted = this.#desired.get(path);
-      return wanted === undefined ? [] : [[path, wanted] as const];
+      return wanted === undefined || this.#refused.has(path) ? [] : [[path, wanted] as const];
     });
     return { known: new Map(known), held: new Map(held) };
   }
@@ -169,6 +212,7 @@ export class OwnKeys {
     const paths = [...this.#written.keys()];
     this.#written.clear();
     this.#held.clear();
+    this.permit([...this.#refused.keys()]);
     this.#deleted.clear();
     return paths;
   }
@@ -189,6 +233,7 @@ export class OwnKeys {
         this.#held.delete(path);
       }
     }
+    this.permit([...this.#refused.keys()].filter((path) => !this.#desired.has(path) && !this.#written.has(path)));
   }
 
   #wantClaim(): void {

@@ -13,6 +13,8 @@ export type RegistrationEvent =
   | { readonly type: 'lost key'; readonly key: string }
   /** A shared key is somebody else's for now: `value` is theirs. Told again when that changes. */
   | { readonly type: 'held by another'; readonly key: string; readonly value: string }
+  /** Those keys of ours that we have no right to write or look at, all of them, and what is missing; told when that changes. */
+  | { readonly type: 'refused'; readonly keys: ReadonlyMap<string, Error> }
   /** An attempt failed and is repeated with backoff; told once for each kind of trouble until one succeeds. */
   | { readonly type: 'failed'; readonly error: Error }
   /** The first success after a failure. */
@@ -27,11 +29,13 @@ export interface RegistrationsState {
   readonly written: ReadonlyMap<string, string>;
   /** Shared keys that somebody else holds, with their values. */
   readonly held: ReadonlyMap<string, string>;
+  /** Keys that the user has no right to write, or to look at, and why. */
+  readonly refused: ReadonlyMap<string, Error>;
   /** What was published last, shared keys and claim apart, and what is kept of a former run's. */
   readonly desired: ReadonlyMap<string, string>;
   /** What went wrong last, until something succeeds. */
   readonly lastError?: Error;
-  /** Everything published is written, but for what somebody else holds. */
+  /** Everything published is written, but for what somebody else holds, and what is refused. */
   readonly settled: boolean;
 }
 

@@ -14,9 +14,10 @@ export class UnavailableError extends Error {
   }
 }
 
-/** What gRPC says, without what is another with every attempt: dates, and how the time was spent. */
+/** What gRPC says, without its code and what is another with every attempt: dates, and how the time was spent. */
 function lasting(message: string): string {
   return message
+    .replace(/^\d+ [A-Z_]+: /, '')
     .replace(/(Deadline exceeded) after .*$/s, '$1')
     .replace(/\.? Resolution note:.*$/s, '')
     .replaceAll(/ \(\d{4}-\d\d-\d\dT[^)]*\)/g, '');

@@ -84,12 +84,36 @@ function etcdLocation(
   scheme: 'http' | 'https',
   authority: string,
   path: string,
-  { hosts: otherHosts = [], prefix: otherPrefix = DEFAULT_PREFIX }: EtcdOptions,
+  options: EtcdOptions,
 ): EtcdLocation {
+  refuseUnusable(text, scheme, options);
+  const { hosts: otherHosts = [], prefix: otherPrefix = DEFAULT_PREFIX } = options;
   const written = authority === '' ? otherHosts : authority.split(',');
   const hosts = (written.length === 0 ? [DEFAULT_HOST] : written).map((host) => canonicalHost(text, host));
   const prefix = canonicalPrefix(path === '' ? otherPrefix : path);
   return { type: 'etcd', url: `etcd+${scheme}://${hosts.join(',')}${prefix || '/'}`, scheme, hosts, prefix };
+}
+
+/** What would be left out without a word is more likely meant to count. */
+function refuseUnusable(text: string, scheme: 'http' | 'https', options: EtcdOptions): void {
+  const { ca, cert, key, user, passwordFile } = options;
+  const [unused] = Object.entries({ '--etcd-ca': ca, '--etcd-cert': cert, '--etcd-key': key }).filter(
+    ([, file]) => file !== undefined,
+  );
+  if (scheme === 'http' && unused !== undefined) {
+    throw new ConfigurationError(
+      `configuration source ${JSON.stringify(text)} is asked in plain HTTP, where ${unused[0]} ${unused[1]} would not be ` +
+        'used; expected etcd+https://… or --etcd-scheme https',
+    );
+  }
+  refuseHalf('--etcd-cert', cert, '--etcd-key', key);
+  refuseHalf('--etcd-user', user, '--etcd-password-file', passwordFile);
+}
+
+function refuseHalf(one: string, first: string | undefined, other: string, second: string | undefined): void {
+  if ((first === undefined) === (second === undefined)) return;
+  const [given, missing] = first === undefined ? [`${other} ${second}`, one] : [`${one} ${first}`, other];
+  throw new ConfigurationError(`${given} is given without ${missing}; expected both or neither`);
 }
 
 function canonicalHost(text: string, host: string): string {

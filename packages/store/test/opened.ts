@@ -1,4 +1,10 @@
-import { type ClaimEntry, openRegistrations, type RegistrationEvent, type Registrations } from '@clusterf/store';
+import {
+  type ClaimEntry,
+  type EtcdOptions,
+  openRegistrations,
+  type RegistrationEvent,
+  type Registrations,
+} from '@clusterf/store';
 
 export interface Opened extends AsyncDisposable {
   readonly registrations: Registrations;
@@ -15,14 +21,16 @@ interface OpenOptions {
   readonly verify?: number;
   readonly renew?: number;
   readonly claim?: ClaimEntry;
+  readonly etcd?: EtcdOptions;
 }
 
 /** Registrations that are quick to try again, and to find out. Milliseconds. */
 export function open(hosts: string, prefix: string, options: OpenOptions = {}): Opened {
-  const { ttl = TTL, verify = 200, renew = 300, claim } = options;
+  const { ttl = TTL, verify = 200, renew = 300, claim, etcd } = options;
   const events: RegistrationEvent[] = [];
   const registrations = openRegistrations({
     url: `etcd://${hosts}${prefix}`,
+    etcd,
     ttl,
     claim,
     onEvent: (event) => events.push(event),

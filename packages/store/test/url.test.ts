@@ -64,6 +64,27 @@ describe('a configuration source', () => {
     expect(() => parseSourceUrl(text)).toThrow(message);
   });
 
+  test.each<[string, EtcdOptions, string]>([
+    [
+      'etcd://h1/x',
+      { ca: '/etc/ca.pem' },
+      'configuration source "etcd://h1/x" is asked in plain HTTP, where --etcd-ca /etc/ca.pem would not be used; ' +
+        'expected etcd+https://… or --etcd-scheme https',
+    ],
+    ['etcd+http://h1/x', { scheme: 'https', cert: 'c', key: 'k' }, 'where --etcd-cert c would not be used'],
+    ['etcd+https://h1/x', { cert: 'c' }, '--etcd-cert c is given without --etcd-key; expected both or neither'],
+    ['etcd+https://h1/x', { key: 'k' }, '--etcd-key k is given without --etcd-cert'],
+    ['etcd://h1/x', { user: 'u' }, '--etcd-user u is given without --etcd-password-file'],
+    ['etcd://h1/x', { passwordFile: 'p' }, '--etcd-password-file p is given without --etcd-user'],
+  ])('%s with %j is refused: the operator meant something else', (text, given, message) => {
+    expect(() => parseSourceUrl(text, given)).toThrow(ConfigurationError);
+    expect(() => parseSourceUrl(text, given)).toThrow(message);
+  });
+
+  test('credentials for etcd are no matter to a directory', () => {
+    expect(parseSourceUrl('file:///etc/x', { ca: 'c', user: 'u' }).url).toBe('file:///etc/x');
+  });
+
   test('a tree in memory cannot be opened by its URL', () => {
     expect(() => openSource('memory:')).toThrow('exists only inside one process');
     expect(openSource('file:///etc/clusterf').url).toBe('file:///etc/clusterf');

@@ -15,6 +15,8 @@ const COMPILED = ['model', 'store', 'ipvs', 'daemon', 'docker-agent', 'ipvs-agen
 
 /** Runs `main` of the package, which is what the command's bundle exports too, and exits with its code. */
 async function start(command, packageName) {
+  // They are for whoever writes the program: an etcd asked by its address would put Node's DEP0123 into the log.
+  process.noDeprecation = true;
   const bundle = bundleOf(command);
   const { main } = isCurrent(bundle) ? load(bundle).exports : await import(packageName);
   process.exit(await main(process.argv.slice(2), process.env));

@@ -6,7 +6,7 @@
  * Everything between Docker and the writer is computed anew from all that is known, at every change; the writer
  * compares with what it wrote and touches only what differs.
  */
-import { type Clock, delay, isAbortedByFailure, type Logger } from '@clusterf/daemon';
+import { type Clock, delay, FailureError, isAbortedByFailure, type Logger } from '@clusterf/daemon';
 import { hostStatusKey, parseKey } from '@clusterf/model';
 import { type ClaimEntry, ClaimedError, type RegistrationEvent, type Registrations } from '@clusterf/store';
 import type { DockerView } from './container.js';
@@ -117,6 +117,10 @@ async function registerOnce(watch: DockerWatch, writer: Registrations | undefine
   try {
     await watch.once(signal);
     await writer?.settled(signal);
+    const [refused, ...others] = writer?.state.refused.values() ?? [];
+    if (refused === undefined) return;
+    const more = others.length === 0 ? '' : `; and ${others.length} more registrations`;
+    throw new FailureError(`not registered: ${refused.message}${more}`, { cause: refused });
   } catch (error) {
     // Told to stop before it was done: no failure of ours.
     if (!signal.aborted) throw error;

@@ -1,5 +1,5 @@
 import { type Environment, runCommand, systemClock } from '@clusterf/daemon';
-import { type ClaimEntry, etcdOptions, openRegistrations, type RegistrationEvent } from '@clusterf/store';
+import { type ClaimEntry, etcdConcerns, etcdOptions, openRegistrations, type RegistrationEvent } from '@clusterf/store';
 import { agentSettings, assembleAgent, connect } from './assemble.js';
 import { explainContainer } from './explain-container.js';
 import type { Explanation } from './explain.js';
@@ -28,6 +28,7 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       host: hostName(options),
       tree: options.configSource,
     });
+    for (const concern of await etcdConcerns([options.configSource], etcdOptions(options))) log.warn(concern);
     if (!options.once && !options.noop) agent.health.show();
     await agent.run();
   });

@@ -75,6 +75,7 @@ export class AgentMetrics implements Observer {
       case 'claim contested':
       case 'claimed':
       case 'held by another':
+      case 'refused':
       case 'recovered':
         break;
     }

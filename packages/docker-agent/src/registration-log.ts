@@ -19,6 +19,9 @@ export function logRegistrations(log: Logger): (event: RegistrationEvent) => voi
         if (event.inherited > 0) log.info('registrations of the former run taken over', { count: event.inherited });
         else log.debug('the host name is ours', { key: event.key });
         break;
+      case 'refused': // A problem for each, which is told of as such.
+        log.debug('etcd refuses registrations', { keys: [...event.keys.keys()] });
+        break;
       case 'held by another':
         log.debug('somebody else has this key, ours waits', { ...nameOf(event.key), value: event.value });
         break;

@@ -41,6 +41,8 @@ export class Report {
   readonly #others = new Map<string, readonly Problem[]>();
   /** Shared keys that somebody else holds, with their values. */
   readonly #held = new Map<string, string>();
+  /** Keys that etcd does not let us write, and why. */
+  #refused: ReadonlyMap<string, Error> = new Map();
   #problems: readonly Problem[] = [];
   readonly #contact: Contact;
   #writer: Registrations | undefined;
@@ -89,6 +91,10 @@ export class Report {
       }
       case 'held by another':
         this.#held.set(event.key, event.value);
+        this.#update();
+        break;
+      case 'refused':
+        this.#refused = event.keys;
         this.#update();
         break;
       case 'lease lost':
@@ -169,7 +175,12 @@ export class Report {
 
   #update(): void {
     const { shared, problems } = this.#registered;
-    this.#problems = [...problems, ...inTheWay(this.#held, shared), ...[...this.#others.values()].flat()];
+    this.#problems = [
+      ...problems,
+      ...inTheWay(this.#held, shared),
+      ...notAllowed(this.#refused),
+      ...[...this.#others.values()].flat(),
+    ];
     this.#problemLog.update(this.#problems);
   }
 }
@@ -181,4 +192,8 @@ function inTheWay(held: ReadonlyMap<string, string>, shared: ReadonlyMap<string,
     if (ours === undefined || ours === theirs) return [];
     return [{ source: 'docker', key, message: `not published: somebody else has put ${theirs} there, not ${ours}` }];
   });
+}
+
+function notAllowed(refused: ReadonlyMap<string, Error>): readonly Problem[] {
+  return [...refused].map(([key, { message }]) => ({ source: 'etcd', key, message: `not registered: ${message}` }));
 }

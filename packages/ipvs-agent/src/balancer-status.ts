@@ -204,6 +204,12 @@ export class BalancerStatus {
       case 'lost key':
         log.warn('status removed by somebody else and put right', { key });
         break;
+      case 'refused': {
+        const [refused] = event.keys.values();
+        const message = `the status cannot be published: ${refused?.message}`;
+        onProblems(refused === undefined ? [] : [{ source, key, message }]);
+        break;
+      }
       case 'failed':
         onProblems([{ source, key, message: `the status cannot be published: ${event.error.message}` }]);
         break;

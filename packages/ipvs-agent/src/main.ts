@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Environment, runCommand, systemClock } from '@clusterf/daemon';
-import { etcdOptions, MemoryTree, openSource } from '@clusterf/store';
+import { etcdConcerns, etcdOptions, MemoryTree, openSource } from '@clusterf/store';
 import { assembleBalancer } from './assemble.js';
 import { lockNamespace, namespaceName } from './lock.js';
 import { openKernel } from './open-kernel.js';
@@ -18,6 +18,7 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
     const sources = options.clear ? [new MemoryTree()] : urls.map((url) => openSource(url, etcdOptions(options)));
     using kernel = await openKernel();
     log.info('started', { version: command.version, sources: sources.map(({ url }) => url), kernel: kernel.info });
+    for (const concern of await etcdConcerns(urls, etcdOptions(options))) log.warn(concern);
 
     await using balancer = await assembleBalancer(options, {
       sources,

@@ -20,6 +20,7 @@ import {
   openKernel,
   StateDirectory,
 } from '@clusterf/ipvs-agent';
+import { etcdConcerns, etcdOptions } from '@clusterf/store';
 import { balancerOptions, command, dockerAgentOptions, treePlace } from './command.js';
 import { Pair } from './pair.js';
 import { bothSurfaces } from './surface.js';
@@ -69,6 +70,7 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       sources: urls,
       kernel: kernel.info,
     });
+    for (const concern of await etcdConcerns(urls, etcdOptions(options))) log.warn(concern);
     const { agent, leave } = balancer;
 
     if (options.once) {

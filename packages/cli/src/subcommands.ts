@@ -17,6 +17,7 @@ export const SUBCOMMANDS: Readonly<Record<string, () => Promise<Subcommand>>> = 
   import: async () => await import('./import/index.js'),
   drain: async () => await import('./drain/index.js'),
   undrain: async () => await import('./drain/undrain.js'),
+  'etcd-roles': async () => await import('./etcd-roles.js'),
   completion: async () => (await import('./completion.js')).completion(SUBCOMMANDS, OTHERS),
 };
 

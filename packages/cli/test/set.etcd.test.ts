@@ -177,7 +177,7 @@ test('etcd that asks who we are, and one that knows us and does not let us, say 
     await clusterf(['set', '--config-source', `etcd://${own.host}/clusterf`, 'sync', 'interface=eth0', ...args]);
   expect(await set()).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/asks who we are; expected --etcd-user and/),
+    stderr: expect.stringMatching(/wants to know who asks .*; expected --etcd-user and/),
   });
   const password = ['--etcd-password-file', join(files.url.replace('file://', ''), 'password')];
   const denied = await set('--etcd-user', 'guest', ...password);

@@ -113,6 +113,16 @@ test('a tree that publishes nothing from the start takes nothing away: more like
   await until('the old one to go', () => !kernel.table.has(WEB_KEY));
 });
 
+test('a tree that is filled by this process is taken at its word when it publishes nothing', async () => {
+  const { kernel, agent: first } = await started();
+  await first.stop();
+  const source = new ScriptedSource();
+  await RunningAgent.start([source], kernel, { owned: [WEB_KEY], trustEmpty: true });
+  source.snapshot({});
+  await until('the old one to go', () => !kernel.table.has(WEB_KEY));
+  expect(kernel.table.size).toBe(0);
+});
+
 describe('ownership', () => {
   test('a restart on an unchanged tree issues no operation', async () => {
     const { kernel, agent } = await started();

@@ -74,7 +74,7 @@ describe.each(KINDS)('a tree in %s', (kind) => {
     await using site = await openSite(kind, etcd);
     const { code, stderr } = await clusterf(['get', '--config-source', site.url, path]);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^clusterf get: path ".*": the name .*\n$/);
+    expect(stderr).toMatch(/^clusterf get: path ".*": the name .*\nTry 'clusterf get --help'\.\n$/);
   });
 });
 

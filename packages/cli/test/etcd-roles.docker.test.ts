@@ -101,6 +101,8 @@ test('registers what it may, says of the rest which key wants which role, and sh
   const since = performance.now();
   await until('three tokens have ended', () => performance.now() - since > 4000);
   expect(docker.log.filter(({ message }) => /failed|lost|unavailable/.test(message))).toEqual([]);
+  // Nor does Node have anything to say beside the log.
+  expect(docker.log.filter(({ level }) => level === 'error')).toEqual([]);
 
   const { address } = await docker.waitFor('listening for HTTP');
   const get = async (path: string) => await (await fetch(`http://${String(address)}${path}`)).text();

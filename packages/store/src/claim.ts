@@ -10,6 +10,7 @@
  * that ran right here, on this very run of the kernel, it can be seen that it is dead.
  */
 import type { ICompare, KVClient, LeaseClient } from 'etcd3';
+import { isDenied } from './etcd-refusal.js';
 import { isLeaseUnknown, leaseKeys, LeaseLostError, type LeaseTime, renewLease } from './lease.js';
 import type { KeyRange } from './etcd-tree.js';
 import { isDead } from './process-identity.js';
@@ -103,7 +104,8 @@ export async function inherit(
     if (error instanceof LeaseLostError) {
       return new Map();
     }
-    throw error;
+    // Something hangs on it that we may not write. What we may is ours all the same, if it is in time.
+    if (!isDenied(error)) throw error;
   }
   const keys = (await leaseKeys(leases, former)).filter(
     (key) => key.compare(range.key) >= 0 && key.compare(range.range_end) < 0,

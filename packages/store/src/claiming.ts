@@ -40,16 +40,22 @@ export class Claiming {
   /**
    * One attempt.
    *
+   * @param before our own lease until now, if the claim was ours on that
    * @returns undefined if it is to be tried again, a little later
    * @throws {ClaimedError} if its holder lives
    * @throws {LeaseLostError} if the lease, which is ours, does not
    */
-  async attempt(connection: EtcdConnection, lease: string, value: string): Promise<Claimed | undefined> {
+  async attempt(
+    connection: EtcdConnection,
+    lease: string,
+    value: string,
+    before: string | undefined,
+  ): Promise<Claimed | undefined> {
     const { kv } = connection;
     const key = Buffer.from(`${this.#prefix}/${this.#path}`);
     const found = await readClaim(kv, key);
     const rival = found !== undefined && found.lease !== '0' && found.lease !== lease ? found : undefined;
-    if (rival !== undefined && !(await this.#isGone(connection, rival))) {
+    if (rival !== undefined && rival.lease !== before && !(await this.#isGone(connection, rival))) {
       return undefined;
     }
     const inherited = new Map(

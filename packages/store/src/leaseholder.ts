@@ -14,7 +14,7 @@ import {
   wishesFor,
 } from './etcd-refusal.js';
 import type { Rights } from './etcd-rights.js';
-import { grantLease, type LeaseLostError, renewLease, revokeLease } from './lease.js';
+import { grantLease, LeaseLostError, renewLease, revokeLease } from './lease.js';
 import {
   type Changes,
   findForeignChanges,
@@ -58,6 +58,8 @@ export class Leaseholder {
   readonly #keys: OwnKeys;
   readonly #claiming: Claiming | undefined;
   #lease: Lease | undefined;
+  /** The one before. */
+  #lost: string | undefined;
 
   constructor(options: LeaseholderOptions) {
     const { claim, prefix, tell } = options;
@@ -114,14 +116,28 @@ export class Leaseholder {
   }
 
   /** Removes everything, at once. */
-  async revoke({ lease: leases }: EtcdConnection): Promise<void> {
+  async revoke(connection: EtcdConnection): Promise<void> {
+    const { lease: leases } = connection;
     if (this.#lease === undefined) {
       return;
     }
-    await revokeLease(leases, this.#lease.id);
+    try {
+      await revokeLease(leases, this.#lease.id);
+    } catch (error) {
+      if (!isDenied(error)) throw error;
+      await this.#removePermitted(connection, this.#lease);
+      throw error;
+    }
     for (const key of this.forget()) {
       this.#options.tell({ type: 'removed key', key });
     }
+  }
+
+  /** etcd revokes a lease only for who may write all that hangs on it. */
+  async #removePermitted(connection: EtcdConnection, lease: Lease): Promise<void> {
+    this.#keys.publish(new Map(), {});
+    await this.#removeOnly(connection, lease);
+    await this.bequeath(connection);
   }
 
   /** @returns if etcd denied something, what it was; else the same error */
@@ -144,6 +160,7 @@ export class Leaseholder {
   lose(error: LeaseLostError): void {
     if (this.#lease !== undefined) {
       this.#options.tell({ type: 'lease lost', leaseId: this.#lease.id, error });
+      this.#lost = this.#lease.id;
     }
     this.forget();
   }
@@ -170,7 +187,15 @@ export class Leaseholder {
   async #renewIfDue({ lease: leases }: EtcdConnection, lease: Lease): Promise<void> {
     const now = performance.now();
     if (now >= lease.renewed + this.#options.renew) {
-      await renewLease(leases, lease.id);
+      try {
+        await renewLease(leases, lease.id);
+      } catch (error) {
+        // From 3.4.42, 3.5.28 and 3.6.9 on, etcd renews it only for who may write all that hangs on it. That will lapse;
+        // what we may write is not to lapse with it.
+        if (!isDenied(error)) throw error;
+        const message = `lease ${lease.id} may not be renewed, since something hangs on it that may not be written`;
+        throw new LeaseLostError(message, { cause: error });
+      }
       lease.renewed = now;
     }
   }
@@ -182,7 +207,7 @@ export class Leaseholder {
       return 0;
     }
     const value = this.#keys.claimValue;
-    const claimed = await this.#claiming.attempt(connection, lease.id, value);
+    const claimed = await this.#claiming.attempt(connection, lease.id, value, this.#lost);
     if (claimed === undefined) {
       return this.#options.ttl / 20;
     }

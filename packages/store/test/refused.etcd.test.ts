@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openSource, openTree, RefusedError } from '@clusterf/store';
 import { type EtcdProcess, startEtcd } from '../../../test/fixtures/etcd.js';
+import { startGrpcProxy } from '../../../test/fixtures/grpc-proxy.js';
 import { until } from '../../../test/fixtures/until.js';
 import { map, open, type Opened, soon } from './opened.js';
 import { read } from './reader.js';
@@ -36,6 +37,12 @@ async function host(tree: string, ...writable: readonly string[]): Promise<Opene
 
 function backends(service: string, count: number): readonly (readonly [string, string])[] {
   return Array.from({ length: count }, (_, i) => [`services/${service}/backends/${i}`, '1'] as const);
+}
+
+/** Another agent of the same user, by another way. */
+async function through(hosts: string, tree: string): Promise<Opened> {
+  const etcdOptions = { user: tree, passwordFile: join(directory, `${tree}.password`) };
+  return open(hosts, `/${tree}`, { claim: CLAIM, etcd: etcdOptions });
 }
 
 /** All that was told of as refused, and why. */
@@ -141,6 +148,42 @@ describe('a right that is taken away', () => {
       'it is changed',
       async () => (await etcd.read('/taken/services/'))['/taken/services/web/backends/a'] === '2',
     );
+  });
+
+  test('to a key on the lease moves the others to another one, where etcd renews none of which not all may be written', async () => {
+    await using proxy = await startGrpcProxy(etcd.port);
+    await using opened = await host('moved', 'hosts/h/status', 'services/', 'routes/');
+    await using own = await through(proxy.host, 'moved');
+    await opened.registrations.close();
+    const { registrations } = own;
+    registrations.publish(map({ 'services/web/backends/a': '1', 'routes/h-lan-ipv4': '1' }));
+    await registrations.settled(soon());
+    const lease = registrations.state.leaseId;
+    await revoke(etcd, 'moved', '/moved/routes/', true);
+    // etcd 3.4.23 renews whatever it is asked to.
+    proxy.deny('/etcdserverpb.Lease/LeaseKeepAlive');
+    await until('it has another lease', () => ![undefined, lease].includes(registrations.state.leaseId));
+    proxy.speak();
+    await until('what may be written is on it', () => registrations.state.settled);
+    expect(Object.keys(refusals(own))).toEqual(['routes/h-lan-ipv4']);
+    expect(registrations.state.refused.size).toBe(1);
+    await until('what may not has lapsed', async () => Object.keys(await etcd.read('/moved/routes/')).length === 0);
+    // Put by both, and never gone.
+    expect(await etcd.version('/moved/services/web/backends/a')).toBe(2);
+    expect(own.events.some(({ type }) => type === 'claim contested')).toBe(false);
+  });
+
+  test('to a key of many is no reason to leave the others where they are when all is to be removed', async () => {
+    const opened = await host('flushed', 'hosts/h/status', 'services/', 'routes/');
+    const { registrations } = opened;
+    registrations.publish(map({ 'services/web/backends/a': '1', 'routes/h-lan-ipv4': '1' }));
+    await registrations.settled(soon());
+    await revoke(etcd, 'flushed', '/flushed/routes/', true);
+    await expect(registrations.flush()).rejects.toThrow('may not write /flushed/routes/h-lan-ipv4');
+    expect(Object.keys(await etcd.read('/flushed/'))).toEqual([
+      '/flushed/hosts/h/status',
+      '/flushed/routes/h-lan-ipv4',
+    ]);
   });
 
   test('to the claim is told of with the key, and nothing is written until it is back', async () => {

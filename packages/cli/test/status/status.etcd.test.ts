@@ -42,6 +42,12 @@ async function digest(): Promise<string> {
 
 const status = async (...args: readonly string[]) => await clusterf(['status', '--config-source', site.url, ...args]);
 
+/** What is wrong, in one text. */
+async function told(): Promise<string> {
+  const { findings } = JSON.parse((await status('-o', 'json')).stdout);
+  return findings.map(({ message }: { message: string }) => message).join('; ');
+}
+
 test('all is well where every agent is there and says so: exit code 0', async () => {
   await agentPuts('balancers/lb1/status', { ...LB, tree: await digest() });
   await agentPuts('hosts/h1/status', HOST);
@@ -75,11 +81,21 @@ test('what is wrong is told in words, and exit code 1', async () => {
   ]);
 });
 
-test('a lease that is not renewed shows with the seconds that are left of it', async () => {
-  await agentPuts('balancers/lb1/status', { ...LB, tree: await digest() });
-  await agentPuts('hosts/h1/status', HOST, 2);
-  const { stdout } = await status('-o', 'json');
-  expect(JSON.parse(stdout)).toMatchObject({ hosts: [{ name: 'h1', leaseLeft: expect.any(Number) }] });
+test('agents that no longer renew their leases are told of with the seconds that are left, then they are gone', async () => {
+  await agentPuts('balancers/lb1/status', { ...LB, tree: await digest() }, 15);
+  await agentPuts('hosts/h1/status', HOST, 15);
+  const lapsing = await until(
+    'they are told of',
+    async () => {
+      const words = await told();
+      return words.includes('renewed') && words;
+    },
+    60_000,
+  );
+  expect(lapsing).toMatch(
+    /its agent has not renewed its lease and shows for [0-5]s more.*1 backend of it will be gone in [0-5]s/,
+  );
+  await until('they are gone', async () => (await told()).includes('no docker-agent has this name'), 60_000);
 });
 
 test('programs have all of it as data', async () => {

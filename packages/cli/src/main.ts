@@ -21,8 +21,7 @@ async function help(): Promise<string> {
   const width = Math.max(...Object.keys(SUBCOMMANDS).map((name) => name.length));
   const lines = await Promise.all(
     Object.entries(SUBCOMMANDS).map(async ([name, load]) => {
-      const [summary = ''] = (await load()).command.summary.split('\n');
-      return `  ${name.padEnd(width)}  ${summary}`;
+      return `  ${name.padEnd(width)}  ${inShort((await load()).command.summary)}`;
     }),
   );
   return [
@@ -37,6 +36,11 @@ async function help(): Promise<string> {
     'Exit codes: 0 fine, 1 failed, 2 usage, 3 configuration.',
     '',
   ].join('\n');
+}
+
+/** As far as the first full stop or colon. */
+function inShort(summary: string): string {
+  return summary.replace(/[.:]\s[^]*$/, '').replace(/\.$/, '');
 }
 
 async function print(text: string): Promise<number> {

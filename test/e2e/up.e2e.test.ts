@@ -275,6 +275,7 @@ describe('a machine alone', () => {
       tree: { url: 'memory:', claimed: true, settled: true },
     });
     expect(await status('ipvs')).toMatchObject({ balancer: 'docker1', ready: true, virtualServices: 1, problems: [] });
+    expect(await status()).toMatchObject({ pid: up.pid, ready: true, problems: [] });
     expect(await get('/healthz')).toEqual({ status: 200, text: 'ok\n' });
     const lines = (await get('/metrics')).text.split('\n');
     const helped = lines.filter((line) => line.startsWith('# HELP')).map((line) => line.split(' ')[2]);

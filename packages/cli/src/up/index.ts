@@ -94,16 +94,17 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
 function show(
   httpListen: string,
   docker: DockerAgent,
-  { agent, health }: Balancer,
+  balancer: Balancer,
   parts: { readonly clock: Clock; readonly log: Logger },
 ): HttpEndpoint | undefined {
+  const { agent, health } = balancer;
   health.publish(agent);
   const listen = parseHttpListen(httpListen);
   if (listen === undefined || listen === 'none') return undefined;
   return new HttpEndpoint({
     ...parts,
     listen,
-    surface: bothSurfaces(docker.health.surface, health.surface(agent)),
+    surface: bothSurfaces(docker, balancer),
     onProblems: (problems) => agent.note('http', problems),
   });
 }

@@ -1,13 +1,26 @@
 import type { HttpSurface } from '@clusterf/daemon';
+import type { DockerAgent } from '@clusterf/docker-agent';
+import type { Balancer } from '@clusterf/ipvs-agent';
 import { VERSION } from '../version.js';
 import { mergeMetrics } from './merge-metrics.js';
 
 /** What both agents show, as one. */
-export function bothSurfaces(docker: HttpSurface, ipvs: HttpSurface): HttpSurface {
+export function bothSurfaces(dockerAgent: DockerAgent, { agent, health }: Balancer): HttpSurface {
+  const docker = dockerAgent.health.surface;
+  const ipvs = health.surface(agent);
+  const unready = () => docker.unready() ?? ipvs.unready();
   return {
     metrics: async () => mergeMetrics(await docker.metrics(), await ipvs.metrics()),
     unhealthy: () => docker.unhealthy() ?? ipvs.unhealthy(),
-    unready: () => docker.unready() ?? ipvs.unready(),
-    status: () => ({ version: VERSION, docker: docker.status(), ipvs: ipvs.status() }),
+    unready,
+    // First what the status of any agent has.
+    status: () => ({
+      version: VERSION,
+      pid: process.pid,
+      ready: unready() === undefined,
+      problems: [...dockerAgent.health.report.status().problems, ...agent.status().problems],
+      docker: docker.status(),
+      ipvs: ipvs.status(),
+    }),
   };
 }

@@ -89,7 +89,8 @@ function inForce(target: Target, { config }: Known): string {
   const backends = backendsOf(target, config);
   if (target.kind === 'balancer') return `${describe(target)} is drained: it takes its virtual addresses away`;
   if (target.kind === 'backend') return `${describe(target)} is drained: it takes no new connections`;
-  return `${describe(target)} is drained: backends that take no new connections: ${backends}`;
+  const which = backends === 1 ? 'its one backend takes' : `its ${backends} backends take`;
+  return `${describe(target)} is drained: ${backends === 0 ? 'there is no backend on it now' : `${which} no new connections`}`;
 }
 
 function saidOf({ drain: { since, reason } }: Drained): string {

@@ -30,7 +30,7 @@ function ofBalancer(target: Target, balancers: readonly Balancer[]): Progress {
   if (bound === 0) return { state: 'done' };
   if (own.drained === undefined) return { state: 'unknown', message: older(own) };
   const message =
-    bound === undefined ? `${own.name} has not heard of it yet` : `${bound} virtual addresses to be taken away`;
+    bound === undefined ? `${own.name} has not heard of it yet` : `virtual addresses still bound: ${bound}`;
   return { state: 'waiting', message };
 }
 
@@ -47,7 +47,7 @@ function ofBackends(target: Target, balancers: readonly Balancer[]): Progress {
     if (there === undefined) return [`${name} has not heard of it yet`];
     const { activeConnections: active } = there;
     if (active === undefined) return [`${name} is still counting`];
-    return active === 0 ? [] : [`${name}: ${active} active connections`];
+    return active === 0 ? [] : [`${name}: ${active} active ${active === 1 ? 'connection' : 'connections'}`];
   });
   if (waiting.length > 0) return { state: 'waiting', message: waiting.join(', ') };
   const sum = (of: (there: DrainedThere) => number | undefined) =>

@@ -49,7 +49,7 @@ test('a host is drained with reason and time, listed, and undrained; each twice 
   const done = await drain('docker1', '--reason', 'kernel update');
   expect(done).toEqual({
     code: 0,
-    stdout: 'host docker1 is drained: backends that take no new connections: 1\n',
+    stdout: 'host docker1 is drained: its one backend takes no new connections\n',
     stderr: '',
   });
   const first = await drains();

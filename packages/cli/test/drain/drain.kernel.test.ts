@@ -103,7 +103,10 @@ describe('a drained host', () => {
     const rows = async () => JSON.parse((await clusterf(['drain', '-o', 'json', ...tree.source()])).stdout);
     await until('its connection to be counted', async () => (await rows())[0]?.activeConnections === 1, 30_000);
     const short = await clusterf(['drain', 'host', 'docker1', '--wait', '0', ...tree.source()]);
-    expect(short).toMatchObject({ code: 1, stderr: expect.stringContaining('lb1: 1 active connections') });
+    expect(short).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('lb1: 1 active connection. host docker1 stays drained'),
+    });
     await conversation.goesOn();
     await conversation.close();
     await says('no active connection is left', 'drain', 'host', 'docker1', '--wait', '30s');

@@ -1,4 +1,5 @@
 export { checkInterfaceName } from './addresses/index.js';
+export { Rtnetlink } from './addresses/rtnetlink.js';
 export * from './assemble.js';
 export { diff, type Op } from './diff.js';
 export { drainName, type DrainRef, drainsOf } from './drained.js';

@@ -72,8 +72,9 @@ export async function examineEtcd(
   const members = await Promise.all(
     location.hosts.map(async (host) => await examineMember(location, host, options, timeout)),
   );
-  const answering = members.find(({ error }) => error === undefined)?.host ?? location.hosts[0] ?? '';
-  const access = await withConnection(location, answering, options, timeout, async (connection) => [
+  const answering = members.find(({ error }) => error === undefined);
+  if (answering === undefined) return { url: location.url, members, access: [] };
+  const access = await withConnection(location, answering.host, options, timeout, async (connection) => [
     await mayRead(connection, location.prefix),
     ...(await Promise.all(writes.map(async (path) => await mayWrite(connection, location.prefix, path)))),
   ]).catch((): EtcdAccess[] => []);

@@ -51,7 +51,9 @@ export interface Kernel {
   readonly release: string;
   /** Its IPVS table is there. */
   readonly ipvs: boolean;
-  /** Modules that are loaded; underscores in their names. */
+  /** It has modules, and looking at something may bring one in. */
+  readonly modular: boolean;
+  /** Modules that are loaded or built in; underscores in their names. */
   readonly loaded: ReadonlySet<string>;
   /** Those that are built in or can be loaded; undefined: /lib/modules is not to be seen here. */
   readonly available: ReadonlySet<string> | undefined;
@@ -114,6 +116,8 @@ export interface DockerNetwork {
 
 /** An agent on this machine. */
 export interface Agent {
+  /** Its systemd unit; `none`: there is none, or no systemd. */
+  readonly unit: 'none' | 'disabled' | 'enabled';
   readonly listen: string;
   /** `nobody` listens there; `stranger`: somebody else does; `unknown`: it was told not to listen. */
   readonly state: 'running' | 'nobody' | 'stranger' | 'unknown';

@@ -50,7 +50,13 @@ export function received({ tree, network }: Facts, method: 'droute' | 'tunnel'):
   );
 }
 
-/** `ip-address/32` */
+/** A command of ours on the tree that the agents read. */
+export function onTree({ ipvs, docker }: Facts, words: string): string {
+  const source = ipvs?.sources.at(-1) ?? docker?.source ?? 'etcd:';
+  return `clusterf ${words}${source === 'etcd:' ? '' : ` --config-source ${source}`}`;
+}
+
+/** `10.0.0.1/32`, as ip and iptables write it. */
 export function single(address: string): string {
   return `${address}/${address.includes(':') ? 128 : 32}`;
 }

@@ -78,6 +78,7 @@ export function facts(more: Partial<Facts> = {}): Facts {
     kernel: {
       release: '6.1.0',
       ipvs: true,
+      modular: true,
       loaded: new Set(['ip_vs', 'ip_vs_rr']),
       available: new Set(['ip_vs', 'ip_vs_rr', 'ip_vs_wlc', 'dummy', 'ipip']),
     },
@@ -87,7 +88,7 @@ export function facts(more: Partial<Facts> = {}): Facts {
     tree: tree(WEB),
     engine: undefined,
     agents: {
-      ipvs: { listen: '127.0.0.1:9780', state: 'running', version: '1.0.0', problems: 0 },
+      ipvs: { unit: 'enabled', listen: '127.0.0.1:9780', state: 'running', version: '1.0.0', problems: 0 },
       docker: undefined,
     },
     ...more,

@@ -18,6 +18,16 @@ export interface Link {
   readonly up: boolean;
 }
 
+/** A device as whoever looks at a machine sees it. */
+export interface NamedLink extends Link {
+  readonly name: string;
+  /** Bytes. */
+  readonly mtu: number;
+  readonly loopback: boolean;
+  /** Neighbours find it by ARP: not loopback, tunnels and dummies. */
+  readonly arp: boolean;
+}
+
 export interface DeviceAddress {
   /** Index of the device that it is on. */
   readonly device: number;
@@ -101,8 +111,21 @@ export class Rtnetlink {
 
   /** What all devices are called, by index. @throws RtnetlinkError */
   async names(): Promise<ReadonlyMap<number, string>> {
+    return new Map((await this.links()).map(({ index, name }) => [index, name]));
+  }
+
+  /** All devices. @throws RtnetlinkError */
+  async links(): Promise<readonly NamedLink[]> {
     const links = await this.#exchange('list devices', (socket) => socket.getLinks({}, {}, { timeout: TIMEOUT }));
-    return new Map(links.map(({ data, attrs }) => [data.index ?? 0, attrs.ifname ?? '']));
+    return links.map(({ data: { index = 0, flags = {} }, attrs }) => ({
+      index,
+      name: attrs.ifname ?? '',
+      kind: kindOf(attrs.linkinfo),
+      up: flags.up === true,
+      mtu: attrs.mtu ?? 0,
+      loopback: flags.loopback === true,
+      arp: flags.loopback !== true && flags.noarp !== true,
+    }));
   }
 
   /** All addresses of all devices, of both families. @throws RtnetlinkError EINTR if they do not hold still */

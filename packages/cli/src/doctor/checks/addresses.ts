@@ -1,5 +1,5 @@
 /** Virtual addresses: where they are, whom they are taken for, and who answers for them. */
-import { effective, isLocal, received } from '../view.js';
+import { effective, isLocal, onTree, received, single } from '../view.js';
 import type { Facts, Interface } from '../facts.js';
 import { fail, type Finding, ok, some, warn } from '../finding.js';
 import { parseSourceUrl } from '@clusterf/store';
@@ -37,8 +37,8 @@ function present(facts: Facts): readonly Finding[] {
         mend:
           missing
             .slice(0, 3)
-            .map((address) => `ip address add ${address}/${address.includes(':') ? 128 : 32} dev lo`)
-            .join('\n') + '\nclusterf-ipvs --vip-interface clusterf0 …    # or let the agent do it',
+            .map((address) => `ip address add ${single(address)} dev lo`)
+            .join('\n') + '\n# or let the agent do it: clusterf-ipvs --vip-interface clusterf0',
       }),
     );
   else if (missing.length > 0 && agents.ipvs?.state === 'running')
@@ -57,7 +57,7 @@ function present(facts: Facts): readonly Finding[] {
         why: 'clusterf-ipvs leaves such an address where it is, and whoever announces the device’s addresses does not announce it.',
         mend: elsewhere
           .slice(0, 3)
-          .map(({ address, name }) => `ip address del ${address}/${address.includes(':') ? 128 : 32} dev ${name}`)
+          .map(({ address, name }) => `ip address del ${single(address)} dev ${name}`)
           .join('\n'),
       }),
     );
@@ -90,8 +90,8 @@ function taken(facts: Facts): readonly Finding[] {
       why: 'A balancer that has the address sends to itself what it should send there, and is cut off from it.',
       mend: services
         .slice(0, 3)
-        .map(
-          (service) => `clusterf set services/${service}/frontend ${address.includes(':') ? 'ipv6' : 'ipv4'}=ANOTHER`,
+        .map((service) =>
+          onTree(facts, `set services/${service}/frontend ${address.includes(':') ? 'ipv6' : 'ipv4'}=ANOTHER`),
         )
         .join('\n'),
     });

@@ -1,6 +1,7 @@
 /** The agents themselves: what they are allowed, where they keep what they remember, whether they run. */
 import type { Agent, Facts } from '../facts.js';
 import { fail, type Finding, ok, some, warn } from '../finding.js';
+import { onTree } from '../view.js';
 
 /** CAP_NET_ADMIN in linux/capability.h. */
 const NET_ADMIN = 1n << 12n;
@@ -47,7 +48,7 @@ function stateDirectory({ machine: { stateDirectory: directory } }: Facts): read
 
 function running(name: string, agent: Agent | undefined, version: string): readonly Finding[] {
   if (agent === undefined) return [];
-  const { listen, state, lockHolder } = agent;
+  const { listen, state, lockHolder, unit } = agent;
   switch (state) {
     case 'stranger':
       return [
@@ -63,7 +64,10 @@ function running(name: string, agent: Agent | undefined, version: string): reado
           ? warn(name, {
               found: `it does not run (nobody listens on ${listen})`,
               why: 'What was last in force stays in force, and nothing that changes is done.',
-              mend: `systemctl enable --now ${name}`,
+              mend:
+                unit === 'none'
+                  ? `${name}    # under whatever starts it again when it ends`
+                  : `systemctl enable --now ${name}`,
             })
           : warn(name, {
               found: `process ${lockHolder} keeps the kernel’s table, and nobody listens on ${listen}`,
@@ -79,7 +83,7 @@ function running(name: string, agent: Agent | undefined, version: string): reado
 }
 
 function health(name: string, agent: Agent, expected: string): readonly Finding[] {
-  const { listen, version, unhealthy, unready, problems: count = 0 } = agent;
+  const { listen, version, unhealthy, unready, unit, problems: count = 0 } = agent;
   const findings: Finding[] = [];
   const status = `curl -s http://${listen}/status`;
   if (unhealthy !== undefined)
@@ -106,6 +110,14 @@ function health(name: string, agent: Agent, expected: string): readonly Finding[
         mend: `systemctl restart ${name}`,
       }),
     );
+  if (unit === 'disabled')
+    findings.push(
+      warn(name, {
+        found: 'it is not started when the machine starts',
+        why: 'After a reboot the machine balances nothing, or its containers are not registered.',
+        mend: `systemctl enable ${name}`,
+      }),
+    );
   if (count > 0)
     findings.push(
       warn(name, {
@@ -117,7 +129,8 @@ function health(name: string, agent: Agent, expected: string): readonly Finding[
   return findings.length > 0 ? findings : [ok(name, `version ${version ?? expected}, healthy and ready`)];
 }
 
-function problems({ tree }: Facts): readonly Finding[] {
+function problems(facts: Facts): readonly Finding[] {
+  const { tree } = facts;
   if (tree === undefined) return [];
   const { problems: all, own } = tree;
   if (all.length === 0) return [ok('tree', `${own.size} virtual services`)];
@@ -125,7 +138,7 @@ function problems({ tree }: Facts): readonly Finding[] {
     warn('tree', {
       found: some(all.map(({ key, message }) => `${key}: ${message}`)),
       why: 'A bad entry keeps its last good value, or is left out; everything else goes on.',
-      mend: 'clusterf validate',
+      mend: onTree(facts, 'validate'),
     }),
   ];
 }

@@ -1,4 +1,5 @@
-import type { EtcdAccess, EtcdExamination, EtcdMember } from '@clusterf/store';
+import { backendKey } from '@clusterf/model';
+import { type EtcdAccess, type EtcdExamination, type EtcdMember, parseSourceUrl, remedyFor } from '@clusterf/store';
 import type { Facts } from '../facts.js';
 import { fail, type Finding, ok, some, warn } from '../finding.js';
 
@@ -6,6 +7,8 @@ import { fail, type Finding, ok, some, warn } from '../finding.js';
 const SLOW = 100;
 /** Milliseconds: beyond what is uncertain about it. */
 const SKEWED = 2000;
+/** A backend of a service that nobody has. */
+export const ANY_BACKEND = backendKey('clusterf-doctor', 'clusterf-doctor');
 const NEARLY_FULL = 0.8;
 const OLDEST = [3, 3];
 
@@ -120,13 +123,23 @@ function permissions({ url, access }: EtcdExamination): readonly Finding[] {
   const refused = access.filter(({ allowed }) => allowed === false);
   if (refused.length === 0)
     return access.some(({ allowed }) => allowed === true) ? [ok('permissions', describeAccess(access))] : [];
-  return refused.map(({ path, access: kind, reason = '' }) =>
-    fail('permissions', {
+  const location = parseSourceUrl(url);
+  const prefix = location.type === 'etcd' ? location.prefix : '';
+  return refused.map(({ path, access: kind, reason = '' }) => {
+    const mend = `${remedyFor(prefix, kind, path).command}    # prints the etcdctl commands that grant it`;
+    // Roles may name services: the one that was asked for is nobody's.
+    if (path === ANY_BACKEND)
+      return warn('permissions', {
+        found: `${url}: backends of just any service cannot be written`,
+        why: 'Containers are registered for those services only that a role of this user names, if it names any.',
+        mend,
+      });
+    return fail('permissions', {
       found: `${url}: ${path === '' ? 'the tree' : path} cannot be ${kind === 'read' ? 'read' : 'written'}: ${reason}`,
       why: kind === 'read' ? 'The agent learns nothing.' : 'What the agent writes there is not seen by anybody.',
-      mend: 'clusterf etcd-roles    # prints what makes the roles that the agents need',
-    }),
-  );
+      mend,
+    });
+  });
 }
 
 function describeAccess(access: readonly EtcdAccess[]): string {

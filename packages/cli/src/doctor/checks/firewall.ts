@@ -17,7 +17,7 @@ interface Case {
 
 export function checkFirewall(facts: Facts): readonly Finding[] {
   if (facts.ipvs === undefined) return [];
-  return FAMILIES.flatMap((family) => {
+  return FAMILIES.filter((family) => isServed(facts, family)).flatMap((family) => {
     const { rules, foreign } = facts.firewall[family];
     const chains = foreign.map(({ table, chain, hook }) =>
       warn('firewall', {
@@ -38,6 +38,11 @@ export function checkFirewall(facts: Facts): readonly Finding[] {
       ...answers(facts, family, rules.value),
     ];
   });
+}
+
+/** Rules of a family that no service is of are in nobody's way. */
+function isServed({ tree }: Facts, family: Family): boolean {
+  return [...(tree?.own.values() ?? [])].some(({ service }) => service.id.family === family);
 }
 
 function unread(family: Family, message: string): Finding {

@@ -1,6 +1,6 @@
 import type { Facts } from '../facts.js';
 import { fail, type Finding, ok, some } from '../finding.js';
-import { received } from '../view.js';
+import { onTree, received } from '../view.js';
 
 const CHECK = 'kernel modules';
 
@@ -14,7 +14,8 @@ export function checkModules(facts: Facts): readonly Finding[] {
   return facts.ipvs === undefined ? receiving(facts) : [...balancing(facts), ...receiving(facts)];
 }
 
-function balancing({ kernel, tree, ipvs, network }: Facts): readonly Finding[] {
+function balancing(facts: Facts): readonly Finding[] {
+  const { kernel, tree, ipvs, network } = facts;
   const isMissing = (module: string) =>
     kernel.available !== undefined && !kernel.available.has(module) && !kernel.loaded.has(module);
   if (!kernel.ipvs)
@@ -33,10 +34,11 @@ function balancing({ kernel, tree, ipvs, network }: Facts): readonly Finding[] {
         fail(CHECK, {
           found: `this kernel has no scheduler ${scheduler} (module ip_vs_${scheduler}), which ${some(services)} asks for`,
           why: 'The kernel refuses the virtual service: it is not there for clients.',
-          mend: `${INSTALL}\n${services
-            .map((service) => `clusterf set services/${service}/frontend scheduler=wlc`)
+          mend: services
             .slice(0, 3)
-            .join('\n')}`,
+            .map((service) => onTree(facts, `set services/${service}/frontend scheduler=wlc`))
+            .concat('# or a kernel that has it:', INSTALL)
+            .join('\n'),
         }),
       );
   const device = ipvs?.vipInterface;

@@ -1,7 +1,7 @@
 import type { Destination } from '@clusterf/ipvs';
 import type { Facts } from '../facts.js';
 import { type Finding, ok, some, warn } from '../finding.js';
-import { clientsDevice, deliveries, deviceTo } from '../view.js';
+import { clientsDevice, deliveries, deviceTo, isLocal } from '../view.js';
 
 /** Of most clients. */
 const USUAL_MTU = 1500;
@@ -12,7 +12,7 @@ export function checkTunnels({ ipvs, tree, network }: Facts): readonly Finding[]
   const narrow = new Map<string, { readonly mtu: number; readonly needed: number; readonly services: Set<string> }>();
   const wide = new Set<string>();
   for (const { service, id, destination } of deliveries(tree?.own)) {
-    if (destination.method !== 'tunnel') continue;
+    if (destination.method !== 'tunnel' || isLocal(network, destination.address)) continue;
     const device = deviceTo(network, destination.address);
     if (device === undefined || device.loopback) continue;
     const clients = Math.min(USUAL_MTU, clientsDevice(network, id.family)?.mtu ?? USUAL_MTU);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { formatHttpListen, parseHttpListen } from '@clusterf/daemon';
 import { lockHolder } from '@clusterf/ipvs-agent';
 import * as z from 'zod';
@@ -9,15 +10,29 @@ const TIMEOUT = 3000;
 /** As both agents show themselves at /status. */
 const Status = z.object({ version: z.string(), pid: z.number(), problems: z.array(z.unknown()).optional() });
 
+const UNITS = ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
+
 /** The lock is in the network namespace: who is in another sees no other agent. */
 export async function gatherIpvsAgent(listen: string): Promise<Agent> {
   const holder = await lockHolder();
-  const agent = await gatherAgent(listen);
+  const agent = await gatherAgent('clusterf-ipvs', listen);
   return { ...agent, ...(holder !== undefined && { lockHolder: holder === 'unseen' ? holder : holder.pid }) };
 }
 
 /** @param listen `--http-listen` */
-export async function gatherAgent(listen: string): Promise<Agent> {
+export async function gatherAgent(name: string, listen: string): Promise<Agent> {
+  return { unit: unitOf(name), ...(await askAgent(listen)) };
+}
+
+/** As far as files say: systemctl may not be there, or speak of another machine's systemd. */
+function unitOf(name: string): Agent['unit'] {
+  const file = `${name}.service`;
+  if (!existsSync('/run/systemd/system') || !UNITS.some((directory) => existsSync(`${directory}/${file}`)))
+    return 'none';
+  return existsSync(`/etc/systemd/system/multi-user.target.wants/${file}`) ? 'enabled' : 'disabled';
+}
+
+async function askAgent(listen: string): Promise<Omit<Agent, 'unit'>> {
   const place = parseHttpListen(listen);
   if (place === undefined || place === 'none') return { listen, state: 'unknown' };
   // Whoever listens on all addresses is asked on this machine's own.

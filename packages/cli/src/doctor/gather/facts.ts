@@ -48,10 +48,13 @@ export async function gatherFacts(options: DoctorOptions, env: Environment): Pro
     machine,
     kernel,
     network: await gatherNetwork((ipvs?.sysctls ?? []).map(({ name }) => name)),
-    firewall: await gatherFirewall(kernel.loaded),
+    firewall: await gatherFirewall(kernel),
     etcd,
     tree: await gatherTree({
       sources,
+      away: new Set(
+        etcd.flatMap(({ url, members }) => (members.every(({ error }) => error !== undefined) ? [url] : [])),
+      ),
       etcd: roles.ipvs ? ofIpvs : ofDocker,
       plan: {
         method: asked.ipvs.options.ipvsFwdMethod,
@@ -65,7 +68,7 @@ export async function gatherFacts(options: DoctorOptions, env: Environment): Pro
     engine: docker === undefined ? undefined : await gatherEngine(docker.endpoint, env),
     agents: {
       ipvs: roles.ipvs ? await gatherIpvsAgent(asked.ipvs.options.httpListen) : undefined,
-      docker: roles.docker ? await gatherAgent(asked.docker.options.httpListen) : undefined,
+      docker: roles.docker ? await gatherAgent('clusterf-docker', asked.docker.options.httpListen) : undefined,
     },
   };
 }
@@ -97,7 +100,7 @@ function ipvsSettings(options: IpvsOptions): IpvsSettings {
     vipInterface,
     profile,
     sysctls: wantedSysctls(profile, [...needed, ...sysctl]).filter(
-      ({ interface: device }) => device === undefined || existsSync(`/sys/class/net/${device}`),
+      ({ interface: device }) => device === undefined || existsSync(`/proc/sys/net/ipv4/conf/${device}`),
     ),
     masquerade,
   };

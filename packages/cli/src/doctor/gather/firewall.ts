@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { errorCode, toError } from '@clusterf/daemon';
 import { accept, type Family, type Result, reject } from '@clusterf/model';
-import type { Firewall } from '../facts.js';
+import type { Firewall, Kernel } from '../facts.js';
 import { parseRuleSet } from '../rule-set.js';
 
 const TIMEOUT = 10_000;
@@ -11,21 +11,24 @@ const MOST_OUTPUT = 64 << 20;
 /** The family as nft has it; those of both count for either. */
 const NFT_FAMILY = { ipv4: 'ip', ipv6: 'ip6' } as const;
 
-/** @param loaded kernel modules, so that none is brought in by looking */
-export async function gatherFirewall(loaded: ReadonlySet<string>): Promise<Readonly<Record<Family, Firewall>>> {
-  const nft = loaded.has('nf_tables') ? await dropsOfNft() : [];
+/** @param kernel so that no module is brought in by looking */
+export async function gatherFirewall(
+  kernel: Pick<Kernel, 'loaded' | 'modular'>,
+): Promise<Readonly<Record<Family, Firewall>>> {
+  const hasNft = !kernel.modular || kernel.loaded.has('nf_tables');
+  const nft = hasNft ? await dropsOfNft() : [];
   const of = async (family: Family): Promise<Firewall> => ({
-    rules: await rulesOf(family, loaded),
+    rules: await rulesOf(family, hasNft),
     foreign: nft.filter(({ table }) => [NFT_FAMILY[family], 'inet'].includes(table.split(' ')[0] ?? '')),
   });
   return { ipv4: await of('ipv4'), ipv6: await of('ipv6') };
 }
 
 /** As iptables-save prints them; undefined if the kernel has no tables of rules. */
-async function rulesOf(family: Family, loaded: ReadonlySet<string>): Promise<Firewall['rules']> {
+async function rulesOf(family: Family, hasNft: boolean): Promise<Firewall['rules']> {
   const six = family === 'ipv6' ? '6' : '';
   const legacy = await readFile(`/proc/net/ip${six}_tables_names`, 'utf8').catch(() => '');
-  if (legacy.trim() === '' && !loaded.has('nf_tables')) return undefined;
+  if (legacy.trim() === '' && !hasNft) return undefined;
   const saved = await run(`ip${six}tables-save`, []);
   return saved.ok ? accept(parseRuleSet(saved.value)) : saved;
 }

@@ -1,31 +1,31 @@
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import type { Kernel } from '../facts.js';
 
 /** By files alone: asking for what is not loaded could have the kernel load it. */
 export async function gatherKernel(): Promise<Kernel> {
-  const modules = await readFile('/proc/modules', 'utf8').catch(() => '');
+  const directory = `/lib/modules/${release()}`;
+  const [modules, dependencies, builtIn] = await Promise.all(
+    ['/proc/modules', `${directory}/modules.dep`, `${directory}/modules.builtin`].map(read),
+  );
+  const loaded = lines(modules).map((line) => line.replace(/ .*$/, ''));
+  const inside = lines(builtIn).flatMap((path) => nameOf(path) ?? []);
+  const loadable = lines(dependencies).flatMap((line) => nameOf(line.replace(/:.*$/, '')) ?? []);
   return {
     release: release(),
-    ipvs: await access('/proc/net/ip_vs').then(
-      () => true,
-      () => false,
-    ),
-    loaded: new Set(modules.split('\n').flatMap((line) => (line === '' ? [] : [line.replace(/ .*$/, '')]))),
-    available: await available(`/lib/modules/${release()}`),
+    ipvs: (await read('/proc/net/ip_vs')) !== undefined,
+    modular: loaded.length > 0,
+    loaded: new Set([...loaded, ...inside]),
+    available: dependencies === undefined ? undefined : new Set([...loadable, ...inside]),
   };
 }
 
-/** What is built in, and what modprobe would find. */
-async function available(directory: string): Promise<ReadonlySet<string> | undefined> {
-  const [dependencies, builtIn] = await Promise.all(
-    ['modules.dep', 'modules.builtin'].map(
-      async (name) => await readFile(`${directory}/${name}`, 'utf8').catch(() => undefined),
-    ),
-  );
-  if (dependencies === undefined) return undefined;
-  const paths = [...dependencies.split('\n').map((line) => line.replace(/:.*$/, '')), ...(builtIn ?? '').split('\n')];
-  return new Set(paths.flatMap((path) => nameOf(path) ?? []));
+async function read(path: string): Promise<string | undefined> {
+  return await readFile(path, 'utf8').catch(() => undefined);
+}
+
+function lines(text: string | undefined): readonly string[] {
+  return (text ?? '').split('\n').filter((line) => line !== '');
 }
 
 /** `kernel/net/netfilter/ipvs/ip_vs_mh.ko.xz` */

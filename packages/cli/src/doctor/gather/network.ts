@@ -1,14 +1,9 @@
-import { access, readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
+import { Rtnetlink } from '@clusterf/ipvs-agent';
 import { parseAddress } from '@clusterf/model';
 import type { Interface, Network } from '../facts.js';
 import { parseLocal4, parseRoutes4, parseRoutes6 } from '../proc-net.js';
-
-const DEVICES = '/sys/class/net';
-/** linux/if.h */
-const IFF_UP = 0x1;
-const IFF_LOOPBACK = 0x8;
-const IFF_NOARP = 0x80;
 
 /** Those that some check asks for, whatever the options. */
 const SETTINGS = [
@@ -44,30 +39,26 @@ export async function gatherNetwork(settings: readonly string[]): Promise<Networ
   };
 }
 
+/** By netlink: /sys may be another network namespace's. */
 async function gatherInterfaces(): Promise<readonly Interface[]> {
   const addresses = networkInterfaces();
-  const names = await readdir(DEVICES).catch(() => []);
-  return await Promise.all(
-    names.map(async (name): Promise<Interface> => {
-      const flags = Number((await read(`${DEVICES}/${name}/flags`)) ?? 0);
-      const isBridge = await access(`${DEVICES}/${name}/bridge`).then(
-        () => true,
-        () => false,
-      );
-      return {
-        name,
-        up: (flags & IFF_UP) !== 0,
-        mtu: Number((await read(`${DEVICES}/${name}/mtu`)) ?? 0),
-        loopback: (flags & IFF_LOOPBACK) !== 0,
-        arp: (flags & (IFF_LOOPBACK | IFF_NOARP)) === 0,
-        bridge: isBridge,
-        addresses: (addresses[name] ?? []).flatMap(({ address }) => {
-          const parsed = parseAddress(address);
-          return parsed.ok ? [parsed.value.text] : [];
-        }),
-      };
-    }),
-  );
+  const rtnetlink = new Rtnetlink();
+  try {
+    return (await rtnetlink.links()).map(({ name, kind, up, mtu, loopback, arp }) => ({
+      name,
+      up,
+      mtu,
+      loopback,
+      arp,
+      bridge: kind === 'bridge',
+      addresses: (addresses[name] ?? []).flatMap(({ address }) => {
+        const parsed = parseAddress(address);
+        return parsed.ok ? [parsed.value.text] : [];
+      }),
+    }));
+  } finally {
+    rtnetlink.close();
+  }
 }
 
 /** The kernel's UDP sockets are its own, of no process; which of them are for tunnels it does not tell in a file. */

@@ -1,13 +1,16 @@
 /** The tree, and what balancers make of it; and the etcd that it is in. */
 import { toError } from '@clusterf/daemon';
 import { type Desired, Planner, type PlanOptions } from '@clusterf/ipvs-agent';
-import { balancerStatusKey, backendKey, ConfigTree, hostStatusKey, parseKey, type Problem } from '@clusterf/model';
+import { balancerStatusKey, ConfigTree, hostStatusKey, parseKey, type Problem } from '@clusterf/model';
 import { type EtcdExamination, type EtcdOptions, examineEtcd, openTree, parseSourceUrl } from '@clusterf/store';
 import * as z from 'zod';
+import { ANY_BACKEND } from '../checks/etcd.js';
 import type { Tree } from '../facts.js';
 
 export interface TreeSettings {
   readonly sources: readonly string[];
+  /** Canonical URLs of which nobody answers: they are not asked again. */
+  readonly away: ReadonlySet<string>;
   readonly etcd: EtcdOptions;
   readonly plan: PlanOptions;
   readonly filterRoutes: string | undefined;
@@ -41,17 +44,22 @@ export function balancerWrites(balancer: string): readonly string[] {
 
 /** Where a docker-agent writes: its own status, and backends of whatever service containers ask for. */
 export function hostWrites(host: string): readonly string[] {
-  return [hostStatusKey(host), backendKey('clusterf-doctor', 'clusterf-doctor')];
+  return [hostStatusKey(host), ANY_BACKEND];
 }
 
 /** @returns undefined if no source can be read */
 export async function gatherTree(settings: TreeSettings): Promise<Tree | undefined> {
-  const { sources, etcd, plan, filterRoutes, machine } = settings;
+  const { sources, away, etcd, plan, filterRoutes, machine } = settings;
   const own = new ConfigTree(sources, { filterRoutes });
   const edge = new ConfigTree(sources);
   const unreadable: Problem[] = [];
   const otherBalancers = new Set<string>();
   for (const [index, url] of sources.entries()) {
+    const location = parseSourceUrl(url, etcd);
+    if (away.has(location.url)) {
+      unreadable.push({ source: url, key: url, message: 'nobody answers' });
+      continue;
+    }
     try {
       using tree = openTree(url, etcd);
       const entries = new Map([...(await tree.read())].map(([path, { value }]) => [path, value]));

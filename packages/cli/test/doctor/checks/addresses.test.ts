@@ -18,7 +18,10 @@ describe('virtual addresses', () => {
   });
 
   test('that the agent is to bind are missed only while it runs', () => {
-    const stopped = { ipvs: { listen: '127.0.0.1:9780', state: 'nobody' }, docker: undefined } as const;
+    const stopped = {
+      ipvs: { unit: 'enabled', listen: '127.0.0.1:9780', state: 'nobody' },
+      docker: undefined,
+    } as const;
     expect(findings(facts({ network: elsewhere, ipvs: bound }), 'virtual addresses')[0]?.severity).toBe('fail');
     expect(findings(facts({ network: elsewhere, ipvs: bound, agents: stopped }), 'virtual addresses')).toEqual([
       { check: 'virtual addresses', severity: 'ok', found: '10.0.0.1: bound when clusterf-ipvs runs' },

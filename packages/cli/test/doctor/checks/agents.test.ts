@@ -4,7 +4,7 @@ import { facts, findings, tree, troubles, WEB } from '../site.js';
 const agent = (more: object) =>
   facts({
     agents: {
-      ipvs: { listen: '127.0.0.1:9780', state: 'running', version: '1.0.0', ...more },
+      ipvs: { unit: 'enabled', listen: '127.0.0.1:9780', state: 'running', version: '1.0.0', ...more },
       docker: undefined,
     },
   });
@@ -23,6 +23,13 @@ describe('the agents', () => {
     ['is not ready', { unready: 'sources unread' }, 'fail', /not ready: sources unread/],
     ['is of another version', { version: '0.9.0' }, 'warn', /version 0\.9\.0; installed is 1\.0\.0/],
     ['has problems', { problems: 3 }, 'warn', /has 3 problems/],
+    [
+      'is not started with the machine',
+      { unit: 'disabled' },
+      'warn',
+      /not started .*\nsystemctl enable clusterf-ipvs$/s,
+    ],
+    ['does not run and has no unit', { state: 'nobody', unit: 'none' }, 'warn', /does not run.*\nclusterf-ipvs {4}#/s],
   ])('one that %s is told', (_, more, severity, expected) => {
     const told = troubles(agent(more));
     expect(told).toEqual([expect.stringMatching(expected)]);
@@ -31,7 +38,7 @@ describe('the agents', () => {
 
   test('one without CAP_NET_ADMIN can do nothing', () => {
     const machine = { ...facts().machine, capabilities: 0n };
-    const agents = { ipvs: { listen: '', state: 'unknown' }, docker: undefined } as const;
+    const agents = { ipvs: { unit: 'enabled', listen: '', state: 'unknown' }, docker: undefined } as const;
     expect(findings(facts({ machine, agents }), 'privileges')[0]?.severity).toBe('fail');
     expect(findings(facts({ machine }), 'privileges')[0]?.severity).toBe('warn');
   });

@@ -4,7 +4,10 @@ import { device, facts, findings, network, route, rules, tree, troubles, WEB } f
 
 const docker = { source: 'etcd:', host: 'host1', endpoint: 'unix:///var/run/docker.sock' };
 
-const agents = { ipvs: undefined, docker: { listen: '127.0.0.1:9781', state: 'running', version: '1.0.0' } } as const;
+const agents = {
+  ipvs: undefined,
+  docker: { unit: 'enabled', listen: '127.0.0.1:9781', state: 'running', version: '1.0.0' },
+} as const;
 
 const host = (more: Partial<Facts>) =>
   facts({ ipvs: undefined, docker, agents, engine: { version: '28.1.1', liveRestore: true }, ...more });

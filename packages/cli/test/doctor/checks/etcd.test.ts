@@ -65,7 +65,7 @@ describe('etcd', () => {
     ] as const;
     expect(troubles(facts({ etcd: [{ url, members: [member], access }] }))).toEqual([
       expect.stringMatching(
-        /^fail permissions: .*balancers\/lb1\/status cannot be written: permission denied\nclusterf etcd-roles/,
+        /^fail permissions: .*balancers\/lb1\/status cannot be written: permission denied\nclusterf etcd-roles --balancer lb1 /,
       ),
     ]);
   });

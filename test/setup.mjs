@@ -44,6 +44,8 @@ const REQUIREMENTS = [
   },
   { program: 'zsh', package: 'zsh', why: 'a shell whose completion is tried', purposes: ['test'] },
   { program: 'fish', package: 'fish', why: 'the same', purposes: ['test'] },
+  { program: 'docker-compose', package: 'docker-compose', why: 'docker-compose.yml', purposes: ['test'] },
+  { program: 'setcap', package: 'libcap2-bin', why: 'an image whose agents are no root', purposes: ['test'] },
   { program: 'bird', package: 'bird2', why: 'the cluster’s routing', services: ['bird'] },
   {
     program: 'keepalived',

@@ -28,7 +28,7 @@ export async function importServerImage(dockerd: Dockerd): Promise<void> {
 }
 
 /** The shared libraries of a program, as the dynamic loader finds them. */
-async function libraries(program: string): Promise<string[]> {
+export async function libraries(program: string): Promise<string[]> {
   const { stdout } = await run('ldd', [program]);
   return [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path = '']) => path);
 }

@@ -26,7 +26,7 @@ type Run = (
 /** Of a machine. Only what is used is taken from the host. */
 const DEFAULT_MEMORY = '1024M';
 /** A whole cluster, dockerd included: with less the kernel reads its programs again and again. */
-const MEMORY: Partial<Record<Layer, string>> = { cluster: '1536M' };
+const MEMORY: Partial<Record<Layer, string>> = { cluster: '1536M', e2e: '1536M' };
 
 /** No layer takes longer than this unless it hangs. */
 const LAYER_DEADLINE = 20 * 60_000;

@@ -71,7 +71,7 @@ async function build() {
     await chmod(staging, 0o755);
     await mkdir(values.output, { recursive: true });
     const target = join(resolve(values.output), `clusterf_${about.version}_${about.architecture}.deb`);
-    const args = ['--build', '--root-owner-group', '-Zxz', staging, target];
+    const args = ['--build', '--root-owner-group', staging, target];
     execFileSync('dpkg-deb', args, {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...process.env, SOURCE_DATE_EPOCH: String(about.date.getTime() / 1000) },

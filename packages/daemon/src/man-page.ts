@@ -97,7 +97,7 @@ function placeholder(option: Option): string | undefined {
 
 /** Descriptions are written to be a column of `--help`. */
 function sentence(describe: string): string {
-  return `${describe.charAt(0).toUpperCase()}${describe.slice(1)}${/[.)]$/.test(describe) ? '' : '.'}`;
+  return `${describe.charAt(0).toUpperCase()}${describe.slice(1)}${describe.endsWith('.') ? '' : '.'}`;
 }
 
 function byDefault({ default: value, defaultText }: Option): readonly string[] {

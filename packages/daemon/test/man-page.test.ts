@@ -61,7 +61,7 @@ describe('the page of a command', () => {
         '--wait DURATION',
         'Default: 10s',
         '--dry-run, --noop, -n',
-        'Do nothing (at all)',
+        'Do nothing (at all).',
         '--count NUMBER',
       ]),
     );

@@ -1,19 +1,8 @@
 import { ClaimLostError, ended } from './claim.js';
 import { Claiming } from './claiming.js';
 import type { Deletions } from './deletions.js';
-import { parseKey } from '@clusterf/model';
 import type { EtcdConnection } from './etcd-connection.js';
-import {
-  explainDenial,
-  isDenied,
-  isGranted,
-  ownRights,
-  refusal,
-  type Wish,
-  type Wisher,
-  wishesFor,
-} from './etcd-refusal.js';
-import type { Rights } from './etcd-rights.js';
+import { isDenied } from './etcd-refusal.js';
 import { grantLease, LeaseLostError, renewLease, revokeLease } from './lease.js';
 import {
   type Changes,
@@ -24,6 +13,7 @@ import {
   writeChanges,
 } from './leased-keys.js';
 import type { ClaimEntry, OwnKeys } from './own-keys.js';
+import { Refusals } from './refusals.js';
 import type { RegistrationEvent } from './registrations.js';
 
 export interface LeaseholderOptions {
@@ -57,6 +47,7 @@ export class Leaseholder {
   readonly #options: LeaseholderOptions;
   readonly #keys: OwnKeys;
   readonly #claiming: Claiming | undefined;
+  readonly #refusals: Refusals;
   #lease: Lease | undefined;
   /** The one before. */
   #lost: string | undefined;
@@ -65,6 +56,7 @@ export class Leaseholder {
     const { claim, prefix, tell } = options;
     this.#options = options;
     this.#keys = options.keys;
+    this.#refusals = new Refusals(prefix, claim?.path, options.keys);
     this.#claiming =
       claim && new Claiming(prefix, claim.path, (holder) => tell({ type: 'claim contested', key: claim.path, holder }));
   }
@@ -136,15 +128,15 @@ export class Leaseholder {
   /** etcd revokes a lease only for who may write all that hangs on it. */
   async #removePermitted(connection: EtcdConnection, lease: Lease): Promise<void> {
     this.#keys.publish(new Map(), {});
-    await this.#removeOnly(connection, lease);
+    for (let removals = this.#keys.nextRemovals(); removals.size > 0; removals = this.#keys.nextRemovals()) {
+      await this.#apply(connection, lease, removals);
+    }
     await this.bequeath(connection);
   }
 
   /** @returns if etcd denied something, what it was; else the same error */
   async explain(connection: EtcdConnection, error: unknown): Promise<unknown> {
-    const { claim } = this.#options;
-    const ours = [...(claim === undefined ? [] : [claim.path]), ...this.#keys.written.keys()];
-    return await explainDenial(error, connection, this.#wisher, ours.flatMap(wishesFor));
+    return await this.#refusals.explain(connection, error);
   }
 
   /** Leaves everything to its TTL, and says so to whoever comes next. */
@@ -226,11 +218,11 @@ export class Leaseholder {
     if (!deletions.open) {
       await deletions.start(connection.watch);
     }
-    await this.#reconsider(connection);
+    await this.#refusals.reconsider(connection);
     const { known, held } = this.#keys.review();
     for (const some of portions(known)) {
       await this.#renewIfDue(connection, lease);
-      await this.#apartFromRefused(connection, async () => {
+      await this.#refusals.apart(connection, async () => {
         await this.#lose(connection, lease, await findForeignChanges(connection.kv, this.#standing(lease), some));
       });
     }
@@ -286,7 +278,7 @@ export class Leaseholder {
   }
 
   async #apply(connection: EtcdConnection, lease: Lease, changes: Changes): Promise<void> {
-    await this.#apartFromRefused(connection, async () => {
+    await this.#refusals.apart(connection, async () => {
       const before = this.#keys.sending(changes);
       try {
         this.#keys.done(changes, await writeChanges(connection.kv, this.#standing(lease), changes, before));
@@ -295,46 +287,6 @@ export class Leaseholder {
         throw error;
       }
     });
-  }
-
-  /**
-   * Does what is denied as a whole for want of a right to one of its keys. All those are set apart then, and the rest is
-   * left to the next step.
-   *
-   * @throws {Error} if it is denied for another reason
-   */
-  async #apartFromRefused(connection: EtcdConnection, attempt: () => Promise<void>): Promise<void> {
-    try {
-      await attempt();
-    } catch (error) {
-      if (!isDenied(error)) throw error;
-      const rights = await ownRights(connection);
-      const refused = this.#keys.all.flatMap((path) => {
-        const wish = this.#denied(rights, path);
-        return wish === undefined ? [] : [[path, refusal(rights, this.#wisher, wish)] as const];
-      });
-      if (!this.#keys.refuse(new Map(refused))) throw error;
-    }
-  }
-
-  /** Rights may have been granted since. */
-  async #reconsider(connection: EtcdConnection): Promise<void> {
-    const { refused } = this.#keys;
-    if (refused.size === 0) return;
-    const rights = await ownRights(connection);
-    this.#keys.permit([...refused.keys()].filter((path) => this.#denied(rights, path) === undefined));
-  }
-
-  /** What we may not do with a key of ours, if anything: we look at what we write. */
-  #denied(rights: Rights, path: string): Wish | undefined {
-    const { prefix } = this.#options;
-    return wishesFor(path).find((wish) => !isGranted(rights, prefix, wish));
-  }
-
-  get #wisher(): Wisher {
-    const { prefix, claim } = this.#options;
-    const key = claim && parseKey(claim.path);
-    return { prefix, host: key?.kind === 'hostStatus' ? key.host : undefined };
   }
 
   #standing({ id, former }: Lease): Standing {

@@ -6,7 +6,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual, promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { destinationKey, IpvsClient } from '@clusterf/ipvs';
 import { AgentProcess } from '../fixtures/agent.js';
 import { PASS, startDockerProxy } from '../fixtures/docker-proxy.js';
@@ -148,13 +148,15 @@ async function tableOf(netns: string): Promise<string> {
 }
 
 describe('a machine alone', () => {
-  beforeEach(async () => {
+  beforeAll(async () => {
     up = stack.startUp(...ALLOWED);
     await ready();
   });
   afterEach(async () => {
     await removeContainers();
-    await until('the table is empty', async () => (await kernel.services()).length === 0);
+    await until('the table is empty', async () => (await kernel.services()).length === 0, 30_000);
+  });
+  afterAll(async () => {
     await up.stop();
   });
 
@@ -295,9 +297,8 @@ describe('a machine alone', () => {
       ]),
     );
     expect(helped).toEqual(expect.arrayContaining(['process_resident_memory_bytes', 'clusterf_build_info']));
-    expect(lines.filter((line) => line.startsWith('clusterf_docker_event_to_etcd_seconds_count'))).toEqual([
-      'clusterf_docker_event_to_etcd_seconds_count 1',
-    ]);
+    const timed = lines.find((line) => line.startsWith('clusterf_docker_event_to_etcd_seconds_count'));
+    expect(Number(timed?.split(' ')[1])).toBeGreaterThan(0);
   });
 
   test('refuses a second one, and a clusterf-ipvs, beside it, but has them look', async () => {

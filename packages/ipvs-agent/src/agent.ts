@@ -361,7 +361,6 @@ export class IpvsAgent {
     const { clock, ownership, restraint, surroundings, wall } = this.#parts;
     const actual: Table = this.#view.known ?? new Map();
     const ours = [...actual].filter(([key]) => ownership.has(key));
-    const around = surroundings.status;
     return {
       ready: this.#ready,
       sources: this.#follower.statuses,
@@ -371,7 +370,7 @@ export class IpvsAgent {
       destinations: ours.reduce((sum, [, { destinations }]) => sum + destinations.size, 0),
       table: this.#planner.digest,
       foreign: this.#view.foreign,
-      drained: this.#drained.status(around.virtualAddresses.bound.length),
+      drained: this.#drained.status(surroundings.held),
       ...restraint.status(wall()),
       retrying: this.#retries.all.map(({ key, failures, at }) => ({
         virtualService: key,
@@ -380,7 +379,7 @@ export class IpvsAgent {
       })),
       drift: this.#report.drift,
       lastPass: this.#report.lastPass,
-      ...around,
+      ...surroundings.status,
     };
   }
 

@@ -29,11 +29,11 @@ export interface BalancerSummary {
   /** Where it has its virtual addresses, and whose backends alone it takes: `--vip-interface`, `--only-host`. */
   readonly vipInterface: string | null;
   readonly onlyHost: string | null;
-  /** What is drained as far as it concerns this balancer, without what the tree says of it itself. */
+  /** What is drained as far as it concerns this balancer; why is in the tree. */
   readonly drained: readonly DrainedSummary[];
 }
 
-export type DrainedSummary = Omit<DrainedBackends, 'reason' | 'since'> | Omit<DrainedBalancer, 'reason' | 'since'>;
+export type DrainedSummary = Omit<DrainedBackends, 'reason'> | Omit<DrainedBalancer, 'reason'>;
 
 export type SummarisedStatus = Pick<
   AgentStatus,
@@ -242,6 +242,6 @@ export function summarise(status: SummarisedStatus, source: string): BalancerSum
     table: status.table,
     vipInterface: status.virtualAddresses.interface ?? null,
     onlyHost: status.onlyHost ?? null,
-    drained: status.drained.slice(0, MOST_DRAINED).map(({ reason: _reason, since: _since, ...rest }) => rest),
+    drained: status.drained.slice(0, MOST_DRAINED).map(({ reason: _reason, ...rest }) => rest),
   };
 }

@@ -34,7 +34,7 @@ interface Watched extends DrainRef {
 /** Milliseconds between counts: long enough for a connection that was just let in to become an active one. */
 const INTERVAL = 2000;
 /** How many times as long as a count took there is none: a host may be in ten thousand virtual services. */
-const REST = 4;
+const REST = 9;
 
 /**
  * Tells what operators have drained as far as it concerns this balancer, and counts, beside the passes, the connections
@@ -76,7 +76,7 @@ export class DrainWatch {
     if (!this.#counting) void this.#count();
   }
 
-  /** @param bound how many virtual addresses this balancer has bound */
+  /** @param bound how many virtual addresses this balancer has, or may have, bound */
   status(bound: number): readonly DrainedStatus[] {
     return [...this.#watched.values()].map(({ kind, name, drain, destinations, shared, active }): DrainedStatus => {
       if (kind === 'balancer') return { kind, name, ...drain, bound };

@@ -88,7 +88,7 @@ export interface DrainedBackends extends Drained {
 /** This balancer itself. */
 export interface DrainedBalancer extends Drained {
   readonly kind: 'balancer';
-  /** Virtual addresses that are still bound. */
+  /** Its virtual addresses that are, or may be, still bound. */
   readonly bound: number;
 }
 

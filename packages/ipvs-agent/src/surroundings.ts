@@ -122,6 +122,11 @@ export class Surroundings {
     ];
   }
 
+  /** How many virtual addresses of ours are, or may be, bound. */
+  get held(): number {
+    return this.#parts.addresses.held;
+  }
+
   /** Takes the virtual addresses away, so that routers send no more: `--exit-withdraw`. */
   async withdraw(): Promise<void> {
     await this.#parts.addresses.withdraw();

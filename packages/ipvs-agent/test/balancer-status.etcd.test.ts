@@ -36,7 +36,7 @@ const SUMMARY = {
   onlyHost: null,
   drained: [
     { kind: 'host', name: 'docker1', destinations: 3, shared: 1, activeConnections: 7 },
-    { kind: 'backend', name: 'web/a', destinations: 1, shared: 0 },
+    { kind: 'backend', name: 'web/a', since: '2026-01-01T00:00:00.000Z', destinations: 1, shared: 0 },
     { kind: 'balancer', name: 'lb1', bound: 2 },
   ],
 };

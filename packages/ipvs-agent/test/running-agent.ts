@@ -76,6 +76,7 @@ export class LogRecord implements Logger {
 /** A machine of which nothing goes along with the table. */
 const NOWHERE: AgentSurroundings = {
   balancer: 'lb1',
+  held: 0,
   resync: async () => {},
   syncing: false,
   announce: async () => {},

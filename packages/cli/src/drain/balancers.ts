@@ -4,6 +4,8 @@ import * as z from 'zod';
 const DrainedThere = z.object({
   kind: z.enum(['host', 'backend', 'balancer']),
   name: z.string(),
+  /** As the entry says that it has taken in. */
+  since: z.string().optional(),
   destinations: z.number().optional(),
   shared: z.number().optional(),
   activeConnections: z.number().optional(),

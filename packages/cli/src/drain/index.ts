@@ -1,5 +1,5 @@
 import { defineCommand, type Environment, FailureError, runCommand, systemClock, UsageError } from '@clusterf/daemon';
-import { decodeDrain, encodeDrain } from '@clusterf/model';
+import { decodeDrain, type Drain, encodeDrain } from '@clusterf/model';
 import { onOneLine, outputOption } from '../output.js';
 import { inWords } from '../tree/in-words.js';
 import { openOneTree, treeOptions } from '../tree/tree-options.js';
@@ -62,7 +62,13 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       if (wanted !== stored) await tree.write(new Map([[path, wanted]]), reading);
       say(before === undefined ? inForce(target, there) : `${describe(target)} was drained already${saidOf(before)}`);
       if (options.wait === undefined) return;
-      await waitFor(target, tree, { limit: options.wait, clock: systemClock, signal, onNews: sayWaiting });
+      const drain = readDrain(wanted);
+      await waitFor({ ...target, drain }, tree, {
+        limit: options.wait,
+        clock: systemClock,
+        signal,
+        onNews: sayWaiting,
+      });
       say(target.kind === 'balancer' ? 'no virtual address is left on it' : 'no active connection is left');
     }),
   );
@@ -75,6 +81,12 @@ function refuse(target: Target, there: Known): void {
     throw new FailureError(
       `${describe(target)} is not drained: ${obstacles.join('; ')}. --force drains it all the same`,
     );
+}
+
+/** As the balancers read it: what cannot be read says nothing. */
+function readDrain(text: string): Drain {
+  const decoded = decodeDrain(text);
+  return decoded.ok ? decoded.value : {};
 }
 
 /** What the entry is to say: as it is, unless there is none or another reason is given. */

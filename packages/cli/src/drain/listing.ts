@@ -26,7 +26,7 @@ export function listing(known: Known, format: 'table' | 'json' | 'yaml'): string
 
 function row({ kind, name, drain }: Known['drained'][number], known: Known): Row {
   const backends = backendsOf({ kind, name }, known.config);
-  const activeConnections = kind === 'balancer' ? undefined : connectionsOf({ kind, name }, known.balancers);
+  const activeConnections = kind === 'balancer' ? undefined : connectionsOf({ kind, name, drain }, known.balancers);
   return {
     kind,
     name,

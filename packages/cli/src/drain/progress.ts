@@ -1,6 +1,6 @@
 /** How far a drain has come, by what balancers tell of it. Pure. */
 import type { Balancer, DrainedThere } from './balancers.js';
-import type { Target } from './known.js';
+import type { Drained } from './known.js';
 
 export type Progress =
   /** Nothing of it goes on. */
@@ -10,18 +10,18 @@ export type Progress =
   /** It cannot be told, and waiting will not help. */
   | { readonly state: 'unknown'; readonly message: string };
 
-export function progressOf(target: Target, balancers: readonly Balancer[]): Progress {
+export function progressOf(target: Drained, balancers: readonly Balancer[]): Progress {
   return target.kind === 'balancer' ? ofBalancer(target, balancers) : ofBackends(target, balancers);
 }
 
 /** Active connections that balancers count of it; undefined as long as one of them cannot say. */
-export function connectionsOf(target: Target, balancers: readonly Balancer[]): number | undefined {
+export function connectionsOf(target: Drained, balancers: readonly Balancer[]): number | undefined {
   const counts = balancers.map((balancer) => find(target, balancer)?.activeConnections);
   if (counts.length === 0 || counts.includes(undefined)) return undefined;
   return counts.reduce<number>((sum, count = 0) => sum + count, 0);
 }
 
-function ofBalancer(target: Target, balancers: readonly Balancer[]): Progress {
+function ofBalancer(target: Drained, balancers: readonly Balancer[]): Progress {
   const own = balancers.find(({ name }) => name === target.name);
   if (own === undefined)
     return { state: 'unknown', message: `balancer ${target.name} does not show its status in this tree` };
@@ -34,7 +34,7 @@ function ofBalancer(target: Target, balancers: readonly Balancer[]): Progress {
   return { state: 'waiting', message };
 }
 
-function ofBackends(target: Target, balancers: readonly Balancer[]): Progress {
+function ofBackends(target: Drained, balancers: readonly Balancer[]): Progress {
   if (balancers.length === 0)
     return {
       state: 'unknown',
@@ -61,8 +61,9 @@ function ofBackends(target: Target, balancers: readonly Balancer[]): Progress {
   };
 }
 
-function find({ kind, name }: Target, { drained = [] }: Balancer): DrainedThere | undefined {
-  return drained.find((each) => each.kind === kind && each.name === name);
+/** What a balancer tells of this very drain: of one of that name before it, it may tell for some seconds still. */
+function find({ kind, name, drain }: Drained, { drained = [] }: Balancer): DrainedThere | undefined {
+  return drained.find((each) => each.kind === kind && each.name === name && each.since === drain.since);
 }
 
 function older({ name }: Balancer): string {

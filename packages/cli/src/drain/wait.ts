@@ -1,6 +1,6 @@
 import { type Clock, delay, FailureError, formatDuration } from '@clusterf/daemon';
 import type { EditableTree } from '@clusterf/store';
-import { known, type Target } from './known.js';
+import { type Drained, known } from './known.js';
 import { progressOf } from './progress.js';
 import { describe } from './target.js';
 
@@ -21,7 +21,7 @@ const INTERVAL = 1000;
  *
  * @throws {FailureError} when its time is up or the signal aborts, or if nobody can tell; what is drained stays so
  */
-export async function waitFor(target: Target, tree: EditableTree, options: WaitOptions): Promise<void> {
+export async function waitFor(target: Drained, tree: EditableTree, options: WaitOptions): Promise<void> {
   const { clock, limit, onNews, signal } = options;
   const end = clock.now() + limit;
   let told = '';

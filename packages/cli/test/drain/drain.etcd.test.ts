@@ -126,20 +126,25 @@ test('fields that somebody else wrote are kept, and a value that cannot be read 
   expect(await drains()).toEqual({ [HOST]: { reason: 'disk', since: expect.any(String) } });
 });
 
-/** The status of a balancer that has so many connections to docker1. */
-function counting(activeConnections: number) {
-  const drained = [{ kind: 'host', name: 'docker1', destinations: 1, shared: 0, activeConnections }];
+/** The status of a balancer that has taken in what is drained now, and has so many connections to it. */
+async function counting(activeConnections: number) {
+  const { [HOST]: entry } = await drains();
+  const { since } = Object(entry);
+  const drained = [{ kind: 'host', name: 'docker1', since, destinations: 1, shared: 0, activeConnections }];
   return { ...TREE['balancers/lb1/status'], drained };
 }
 
 test('--wait ends when every balancer counts none, says what it waits for, and fails when its time is up', async () => {
-  await put({ 'balancers/lb1/status': counting(2), 'balancers/lb2/status': counting(0) });
+  const early = await drain('docker1', '--wait', '0');
+  expect(early.code).toBe(1);
+  expect(early.stderr).toContain('waiting: lb1 has not heard of it yet, lb2 has not heard of it yet\n');
+  await put({ 'balancers/lb1/status': await counting(2), 'balancers/lb2/status': await counting(0) });
   const late = await drain('docker1', '--wait', '1s');
   expect(late.code).toBe(1);
   expect(late.stderr).toContain('waiting: lb1: 2 active connections\n');
   expect(late.stderr).toContain('not done after 1s: lb1: 2 active connections. host docker1 stays drained');
   expect(Object.keys(await drains())).toEqual([HOST]);
-  await put({ 'balancers/lb1/status': counting(0) });
+  await put({ 'balancers/lb1/status': await counting(0) });
   expect(await drain('docker1', '--wait', '10s')).toMatchObject({
     code: 0,
     stdout: expect.stringMatching(/no active connection is left\n$/),

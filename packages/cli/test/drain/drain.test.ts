@@ -139,18 +139,19 @@ describe('what speaks against it', () => {
   });
 });
 
-const HOST: Target = { kind: 'host', name: 'docker1' };
+const SINCE = '2026-01-01T00:00:00.000Z';
+const HOST = { kind: 'host', name: 'docker1' } as const;
 
 function lb(name: string, ...drained: NonNullable<Balancer['drained']>): Balancer {
   return { name, vipInterface: 'vip', onlyHost: null, drained };
 }
 
 function host(destinations: number, shared: number, activeConnections?: number) {
-  return { ...HOST, destinations, shared, ...(activeConnections !== undefined && { activeConnections }) };
+  return { ...HOST, since: SINCE, destinations, shared, ...(activeConnections !== undefined && { activeConnections }) };
 }
 
 function progress(...balancers: Balancer[]) {
-  return progressOf(HOST, balancers);
+  return progressOf({ ...HOST, drain: { since: SINCE } }, balancers);
 }
 
 describe('how far it has come', () => {
@@ -163,16 +164,24 @@ describe('how far it has come', () => {
     expect(progress(lb('lb1', host(0, 0, 0)))).toEqual({ state: 'done' });
   });
 
+  test('what a balancer still tells of an earlier drain does not count', () => {
+    expect(progress(lb('lb1', { ...host(2, 0, 0), since: '2025-12-31T00:00:00.000Z' }))).toMatchObject({
+      state: 'waiting',
+      message: 'lb1 has not heard of it yet',
+    });
+  });
+
   test('the balancer that can tell it from others is enough; where none can, nobody waits', () => {
     expect(progress(lb('edge', host(1, 1, 0)), lb('docker1', host(1, 0, 0)))).toEqual({ state: 'done' });
     expect(progress(lb('edge', host(1, 1, 0)))).toMatchObject({ state: 'unknown' });
   });
 
   test('a balancer is done when no address is bound', () => {
-    const own: Target = { kind: 'balancer', name: 'lb1' };
+    const lb1 = { kind: 'balancer', name: 'lb1' } as const;
+    const own = { ...lb1, drain: {} };
     expect(progressOf(own, [lb('lb1')])).toMatchObject({ state: 'waiting', message: 'lb1 has not heard of it yet' });
-    expect(progressOf(own, [lb('lb1', { ...own, bound: 2 })])).toMatchObject({ state: 'waiting' });
-    expect(progressOf(own, [lb('lb1', { ...own, bound: 0 }), lb('lb2')])).toEqual({ state: 'done' });
+    expect(progressOf(own, [lb('lb1', { ...lb1, bound: 2 })])).toMatchObject({ state: 'waiting' });
+    expect(progressOf(own, [lb('lb1', { ...lb1, bound: 0 }), lb('lb2')])).toEqual({ state: 'done' });
     expect(progressOf(own, [lb('lb2')])).toMatchObject({ state: 'unknown' });
   });
 
@@ -192,8 +201,8 @@ describe('the list', () => {
     'drain/backends/web/gone': {},
     'drain/balancers/lb1': {},
     'balancers/docker1/status': undefined,
-    'balancers/lb1/status': { drained: [{ kind: 'host', name: 'docker1', activeConnections: 3 }] },
-    'balancers/lb2/status': { drained: [{ kind: 'host', name: 'docker1', activeConnections: 1 }] },
+    'balancers/lb1/status': { drained: [host(1, 0, 3)] },
+    'balancers/lb2/status': { drained: [host(1, 0, 1)] },
   };
 
   test('says of each how many backends and connections there are, and nothing where nobody knows', () => {

@@ -48,6 +48,11 @@ export class Bindings {
     return this.#device.made === undefined && this.#ours.size === 0;
   }
 
+  /** How many are ours, and so may be there, whatever is known of the device just now. */
+  get held(): number {
+    return this.#ours.size;
+  }
+
   get usable(): boolean {
     return this.#device.view?.kind === 'present';
   }

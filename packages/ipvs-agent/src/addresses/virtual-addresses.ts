@@ -112,6 +112,11 @@ export class VirtualAddresses implements Disposable {
     };
   }
 
+  /** How many are ours, and so are or may be bound: none only once all are known to be gone. */
+  get held(): number {
+    return this.#all.reduce((sum, { held }) => sum + held, 0);
+  }
+
   get problems(): readonly Problem[] {
     return this.#all.flatMap(({ problems }) => problems);
   }

@@ -23,7 +23,7 @@ function balancerTable(balancers: readonly BalancerView[]): string {
     'STATE',
     'LEASE',
     'VERSION',
-    'SERVICES',
+    'VIRTUAL SERVICES',
     'DESTINATIONS',
     'TREE',
     'PROBLEMS',

@@ -27,8 +27,14 @@ interface CounterSource {
   readonly name: string;
   /** @throws Error in words */
   readonly look: () => Promise<Look>;
-  /** What is wrong beside the counters themselves. */
-  readonly complaints?: () => readonly string[];
+}
+
+/** What is shown, and what it is called. */
+interface Subject {
+  readonly sources: readonly CounterSource[];
+  readonly names: FollowedNames;
+  /** Whether things have no names at all without the tree. */
+  readonly needsNames: boolean;
 }
 
 /** One look at all of them. */
@@ -49,14 +55,24 @@ const SORT_KEYS: Readonly<Record<string, Sorting>> = {
 };
 const FOOTER = 'q quit   sort by  c connections/s  a active  p packets/s  b bytes/s  n name';
 
+/** Milliseconds that the first look waits for names that it can do without. */
+const NAMES_WITHIN = 2_000;
+
 /** `clusterf top` @returns the exit code */
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
   return await runCommand(command, argv, env, async (options, context) =>
     inWords(command, async () => {
       if (options.kernel && options.from.length > 0) throw new UsageError('--kernel and --from exclude each other');
-      if (!options.kernel) return await show(agentsOf(options, context.signal), options, context);
+      const { signal } = context;
+      const names = followNames(options, signal);
+      if (!options.kernel) {
+        await Promise.race([names.known, delay(systemClock, NAMES_WITHIN, signal)]);
+        return await show({ sources: agentsOf(options, signal), names, needsNames: false }, options, context);
+      }
       using kernel = await KernelCounters.open();
-      return await show([await kernelSource(kernel, options, context.signal)], options, context);
+      await names.known;
+      const source = { name: 'kernel', look: async () => await kernel.look(names.now) };
+      return await show({ sources: [source], names, needsNames: true }, options, context);
     }),
   );
 }
@@ -66,41 +82,35 @@ function agentsOf({ from }: TopOptions, signal: AbortSignal): readonly CounterSo
   return urls.map((url) => ({ name: url, look: async () => await agentCounters(url, signal) }));
 }
 
-async function kernelSource(kernel: KernelCounters, options: TopOptions, signal: AbortSignal): Promise<CounterSource> {
+function followNames(options: TopOptions, signal: AbortSignal): FollowedNames {
   const urls = options.configSource.length > 0 ? options.configSource : ['etcd:'];
   const sources = urls.map((url) => openSource(url, etcdOptions(options)));
   const planned = { method: 'masq', scheduler: 'wlc', elide: false, onlyHost: options.onlyHost } as const;
-  const names = new FollowedNames(sources, options.filterRoutes, planned, signal);
-  await names.known;
-  return { name: 'kernel', look: async () => await kernel.look(names.now), complaints: () => names.complaints };
+  return new FollowedNames(sources, options.filterRoutes, planned, signal);
 }
 
 /** Looks again and again. @returns the exit code */
-async function show(
-  sources: readonly CounterSource[],
-  options: TopOptions,
-  { signal }: CommandContext,
-): Promise<number> {
+async function show(subject: Subject, options: TopOptions, { signal }: CommandContext): Promise<number> {
   const { stdin, stdout } = process;
   const isLive = options.output === 'table' && options.iterations === undefined && !options.once;
-  const first = await lookAt(sources);
+  const first = await lookAt(subject);
   if (first.looks.length === 0 && !signal.aborted) throw new FailureError(nothingFrom(first, options));
-  if (isLive && stdin.isTTY && stdout.isTTY) return await showOnScreen(first, sources, options, signal);
+  if (isLive && stdin.isTTY && stdout.isTTY) return await showOnScreen(first, subject, options, signal);
 
   const count = options.once ? 1 : (options.iterations ?? Infinity);
   let looked = first;
   for (let done = 1; !signal.aborted; done += 1) {
-    process.stdout.write(printed(looked, sources, options));
+    process.stdout.write(printed(looked, subject, options));
     if (done >= count) return looked.failed ? EXIT.failed : EXIT.ok;
     await delay(systemClock, options.interval, signal);
-    if (!signal.aborted) looked = await lookAt(sources);
+    if (!signal.aborted) looked = await lookAt(subject);
   }
   return EXIT.ok;
 }
 
 async function showOnScreen(
   first: Looked,
-  sources: readonly CounterSource[],
+  subject: Subject,
   { interval, sort }: TopOptions,
   signal: AbortSignal,
 ): Promise<number> {
@@ -108,7 +118,7 @@ async function showOnScreen(
   const ending = AbortSignal.any([signal, quit.signal]);
   using screen = new Screen(process.stdin, process.stdout);
   let [looked, sorting] = [first, sort];
-  const draw = () => screen.draw(momentLines(momentOf(looked, sources, sorting)), FOOTER);
+  const draw = () => screen.draw(momentLines(momentOf(looked, subject, sorting)), FOOTER);
   screen.on('quit', () => quit.abort());
   screen.on('resize', draw);
   screen.on('key', (key) => {
@@ -119,7 +129,7 @@ async function showOnScreen(
     draw();
     await delay(systemClock, interval, ending);
     // Not waited for if it ends meanwhile: an agent may be slow.
-    const next = ending.aborted ? undefined : await Promise.race([lookAt(sources), aborted(ending)]);
+    const next = ending.aborted ? undefined : await Promise.race([lookAt(subject), aborted(ending)]);
     looked = next ?? looked;
   }
   return EXIT.ok;
@@ -132,7 +142,7 @@ function aborted(signal: AbortSignal): Promise<undefined> {
 }
 
 /** Asks all at once; one that does not answer is a complaint. */
-async function lookAt(sources: readonly CounterSource[]): Promise<Looked> {
+async function lookAt({ sources, names, needsNames }: Subject): Promise<Looked> {
   const outcomes = await Promise.allSettled(sources.map(async ({ look }) => await look()));
   const failures = outcomes.flatMap((outcome, index) =>
     outcome.status === 'rejected' ? [`${sources[index]?.name}: ${toError(outcome.reason).message}`] : [],
@@ -140,7 +150,7 @@ async function lookAt(sources: readonly CounterSource[]): Promise<Looked> {
   return {
     at: new Date(),
     looks: outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : [])),
-    complaints: [...failures, ...sources.flatMap(({ complaints }) => complaints?.() ?? [])],
+    complaints: [...failures, ...(needsNames ? names.complaints : [])],
     failed: failures.length > 0,
   };
 }
@@ -153,11 +163,18 @@ function nothingFrom({ complaints }: Looked, { kernel, from }: TopOptions): stri
   return `no counters: ${complaints.join('; ')}${advice}`;
 }
 
-function momentOf({ at, looks, complaints }: Looked, sources: readonly CounterSource[], sorting: Sorting): Moment {
-  return { at, sorting, complaints, from: sources.map(({ name }) => name), services: sumOf(looks, sorting) };
+function momentOf({ at, looks, complaints }: Looked, { sources, names }: Subject, sorting: Sorting): Moment {
+  return {
+    from: sources.map(({ name }) => name),
+    at,
+    sorting,
+    complaints,
+    services: sumOf(looks, sorting),
+    container: (service, backend) => names.container(service, backend),
+  };
 }
 
-function printed(looked: Looked, sources: readonly CounterSource[], { output, sort }: TopOptions): string {
-  const moment = momentOf(looked, sources, sort);
+function printed(looked: Looked, subject: Subject, { output, sort }: TopOptions): string {
+  const moment = momentOf(looked, subject, sort);
   return output === 'json' ? `${JSON.stringify(moment)}\n` : `${momentLines(moment).join('\n')}\n\n`;
 }

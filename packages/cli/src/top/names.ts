@@ -28,6 +28,11 @@ export class FollowedNames {
     return this.#planner.desired;
   }
 
+  /** The container that a backend is, if the tree says. */
+  container(service: string, backend: string): string | undefined {
+    return this.#tree.config.services.get(service)?.backends.get(backend)?.container;
+  }
+
   /** Why names may be missing or old. */
   get complaints(): readonly string[] {
     return [...this.#complaints.values()];

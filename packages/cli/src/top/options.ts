@@ -9,7 +9,7 @@ export const command = defineCommand({
   command: 'clusterf top',
   summary:
     'Live rates and connections by service and backend, of one balancer or the sum of several.\n' +
-    "Asks the agent of this machine, which needs no root. Rates are the kernel's own estimates, averaged over some 8 s " +
+    "Asks the agent of this machine, which needs no root, and the tree for containers' names if it can be read. Rates are the kernel's own estimates, averaged over some 8 s " +
     'and refreshed every 2 s.\n' +
     'On a terminal q ends it; c, a, p, b, n sort by connections/s, active connections, packets/s, bytes/s, name. ' +
     'Elsewhere, and with --iterations, the looks are printed one after the other.',

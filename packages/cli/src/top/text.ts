@@ -10,6 +10,8 @@ export interface Moment {
   readonly at: Date;
   readonly sorting: Sorting;
   readonly services: readonly ServiceSum[];
+  /** What people call a backend, where that is known. */
+  readonly container: (service: string, backend: string) => string | undefined;
   /** What could not be asked, and why. */
   readonly complaints: readonly string[];
 }
@@ -21,7 +23,7 @@ const FIGURES_FROM = 2;
 export const FRESHNESS = "rates are the kernel's own, averaged over some 8 s and refreshed every 2 s";
 
 export function momentLines(moment: Moment): readonly string[] {
-  const { at, complaints, from, services, sorting } = moment;
+  const { at, complaints, from, services, sorting, container } = moment;
   const destinations = services.reduce((sum, { backends }) => sum + backends.length, 0);
   const time = at.toTimeString().slice(0, 8);
   return [
@@ -29,15 +31,15 @@ export function momentLines(moment: Moment): readonly string[] {
     FRESHNESS,
     ...complaints.map((complaint) => `! ${complaint}`),
     '',
-    ...tableLines(services),
+    ...tableLines(services, container),
   ];
 }
 
-function tableLines(services: readonly ServiceSum[]): readonly string[] {
+function tableLines(services: readonly ServiceSum[], container: Moment['container']): readonly string[] {
   const rows = services.flatMap((service) => [
     [service.service || '(not in the tree)', service.virtualService, '', ...figures(service)],
     ...service.backends.map((backend) => [
-      `  ${shortNames(backend.backend) || '(not in the tree)'}`,
+      `  ${backendNames(service.service, backend.backend, container) || '(not in the tree)'}`,
       backend.destination,
       weightOf(backend),
       ...figures(backend),
@@ -57,9 +59,10 @@ function figures({ rates, active, inactive }: Figures): readonly string[] {
   return [connections, active, inactive, packetsIn, packetsOut, bytesIn, bytesOut].map(short);
 }
 
-/** A container's id as Docker shortens it. */
-function shortNames(backends: string): string {
-  return backends.replaceAll(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, '$1');
+/** Containers by their names, else by their ids as Docker shortens them. */
+function backendNames(service: string, backends: string, container: Moment['container']): string {
+  const names = backends.split(',').map((backend) => container(service, backend) ?? backend);
+  return names.join(',').replaceAll(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, '$1');
 }
 
 const UNITS = ['', 'k', 'M', 'G', 'T'];

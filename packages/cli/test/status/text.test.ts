@@ -20,8 +20,8 @@ test('an overview is three tables, and below them in words what is wrong', () =>
     [
       'etcd+http://127.0.0.1:2379/clusterf: 2 services, 2 backends, 0 routes',
       '',
-      'BALANCER  STATE  LEASE  VERSION  SERVICES  DESTINATIONS  TREE     PROBLEMS  HELD  DRAINING  FOREIGN',
-      'lb1       up     8s     0.1.0    1         1             current  0         0     0         0',
+      'BALANCER  STATE  LEASE  VERSION  VIRTUAL SERVICES  DESTINATIONS  TREE     PROBLEMS  HELD  DRAINING  FOREIGN',
+      'lb1       up     8s     0.1.0    1                 1             current  0         0     0         0',
       '',
       'DOCKER HOST  STATE        LEASE  VERSION  CONTAINERS  BACKENDS  PROBLEMS',
       'h1           up           8s     0.1.0    1           1         0',

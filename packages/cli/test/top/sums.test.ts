@@ -55,21 +55,32 @@ test('figures take five characters at most, whatever they are', () => {
   expect(figures.map(short)).toEqual(['0', '7', '99999', '100k', '999k', '1.00M', '1.23M', '12.3M', '5.00G', '999T']);
 });
 
-test('a moment is told as aligned lines, with what could not be asked, ids as short as Docker has them', () => {
+function onlyOfC(service: string, backend: string): string | undefined {
+  return `${service}/${backend}` === 'web/c' ? 'web-3' : undefined;
+}
+
+test('a moment is told as aligned lines, with what could not be asked, containers by their names or by ids as short as Docker has them', () => {
   const id = 'c0ffee'.repeat(10) + '1234';
   const services = sumOf([look('web', { a: [1, 2, 10] })], 'name').map((service) => ({
     ...service,
-    backends: service.backends.map((backend) => ({ ...backend, backend: `${id},b`, weights: [0, 10] as const })),
+    backends: service.backends.map((backend) => ({ ...backend, backend: `${id},b,c`, weights: [0, 10] as const })),
   }));
   const at = new Date('2026-01-01T12:00:05');
-  const lines = momentLines({ from: ['http://lb1:9780'], at, sorting: 'name', services, complaints: ['lb2: refused'] });
+  const lines = momentLines({
+    from: ['http://lb1:9780'],
+    at,
+    sorting: 'name',
+    services,
+    container: onlyOfC,
+    complaints: ['lb2: refused'],
+  });
   expect(lines).toEqual([
     'clusterf top  12:00:05  http://lb1:9780  1 virtual services, 1 destinations, by name',
     "rates are the kernel's own, averaged over some 8 s and refreshed every 2 s",
     '! lb2: refused',
     '',
-    'SERVICE           AT               WEIGHT  CONN/S  ACTIVE  INACTIVE  PACKETS/S IN  OUT  BYTES/S IN  OUT',
-    'web               tcp 10.0.0.3:80               1       2         1             0    0           0    0',
-    '  c0ffeec0ffee,b  172.17.0.1:80      0-10       1       2         1             0    0           0    0',
+    'SERVICE                 AT               WEIGHT  CONN/S  ACTIVE  INACTIVE  PACKETS/S IN  OUT  BYTES/S IN  OUT',
+    'web                     tcp 10.0.0.3:80               1       2         1             0    0           0    0',
+    '  c0ffeec0ffee,b,web-3  172.17.0.1:80      0-10       1       2         1             0    0           0    0',
   ]);
 });

@@ -1,7 +1,7 @@
 /** What an operator means by `host docker1`, `web/4c1f` or just `docker1`. Pure. */
 import { FailureError, UsageError } from '@clusterf/daemon';
 import { backendDrainKey, balancerDrainKey, checkName, hostDrainKey, quote } from '@clusterf/model';
-import { type Drained, type Kind, KINDS, type Known, type Target } from './known.js';
+import { type Kind, KINDS, type Known, type Target } from './known.js';
 
 export interface Wish {
   /** `drain` or `undrain`, for messages. */
@@ -40,8 +40,9 @@ export function drainKey({ kind, name }: Target): string {
  */
 export function resolve(operands: readonly string[], known: Known, { verb, force }: Wish): Target {
   const { kinds, text } = parse(operands, verb);
-  const drained = verb === 'undrain' ? matches(text, kinds, namesOf(known.drained)) : [];
-  const found = drained.length > 0 ? drained : matches(text, kinds, withDrained(known), known);
+  const all = matches(text, kinds, known);
+  const drained = verb === 'undrain' ? all.filter((target) => isDrained(target, known)) : [];
+  const found = drained.length > 0 ? drained : all;
   const [target, ...others] = found;
   // What is not drained is not, whichever was meant.
   const isNoMatter = verb === 'undrain' && drained.length === 0;
@@ -71,31 +72,24 @@ function parse(operands: readonly string[], verb: string): { readonly kinds: rea
   return { kinds: kind === undefined ? KINDS : [kind], text };
 }
 
-type Names = Readonly<Record<Kind, readonly string[]>>;
-
-function namesOf(drained: readonly Drained[]): Names {
-  const of = (kind: Kind) => drained.filter((each) => each.kind === kind).map(({ name }) => name);
-  return { host: of('host'), backend: of('backend'), balancer: of('balancer') };
+function isDrained({ kind, name }: Target, { drained }: Known): boolean {
+  return drained.some((each) => each.kind === kind && each.name === name);
 }
 
 /** What is drained has a name, also where nothing else of that name is there any more. */
-function withDrained({ names, drained }: Known): Names {
-  const more = namesOf(drained);
-  const of = (kind: Kind) => [...new Set([...names[kind], ...more[kind]])];
-  return { host: of('host'), backend: of('backend'), balancer: of('balancer') };
-}
-
-function matches(text: string, kinds: readonly Kind[], names: Names, known?: Known): readonly Target[] {
+function matches(text: string, kinds: readonly Kind[], known: Known): readonly Target[] {
   return kinds.flatMap((kind) => {
-    if (names[kind].includes(text)) return [{ kind, name: text }];
-    return kind === 'backend' ? backendsLike(text, names.backend, known) : [];
+    const drained = known.drained.filter((each) => each.kind === kind).map(({ name }) => name);
+    const names = [...new Set([...known.names[kind], ...drained])];
+    if (names.includes(text)) return [{ kind, name: text }];
+    return kind === 'backend' ? backendsLike(text, names, known) : [];
   });
 }
 
 /** A backend's own name is a container's id: its container's name will do, and the beginning of the id. */
-function backendsLike(text: string, names: readonly string[], known: Known | undefined): readonly Target[] {
+function backendsLike(text: string, names: readonly string[], { config }: Known): readonly Target[] {
   const [service = '', backend = ''] = text.split('/');
-  const ofService = known?.config.services.get(service)?.backends ?? new Map();
+  const ofService = config.services.get(service)?.backends ?? new Map();
   const byContainer = [...ofService].filter(([, { container }]) => backend !== '' && container === backend);
   if (byContainer.length > 0) return byContainer.map(([name]) => ({ kind: 'backend', name: `${service}/${name}` }));
   if (backend.length < SHORTEST) return [];
@@ -115,7 +109,7 @@ function unknown(text: string, kinds: readonly Kind[], { names }: Known, verb: s
   if (kind !== undefined && more.length === 0)
     return `no ${kind} ${quote(text)} in this tree; there ${listed(names[kind])}. --force ${verb}s it all the same`;
   const there = KINDS.filter((each) => each !== 'backend').map((each) => `${each}s: ${some(names[each])}`);
-  return `${quote(text)} is no host, backend (SERVICE/BACKEND) or balancer of this tree; ${there.join('; ')}`;
+  return `${quote(text)} is no host, backend (SERVICE/BACKEND) or balancer of this tree; ${there.join('; ')}. With its kind and --force it is ${verb}ed all the same`;
 }
 
 function listed(names: readonly string[]): string {

@@ -97,6 +97,11 @@ describe('what is named', () => {
     expect(named('docker1', { verb: 'undrain', more })).toBe('balancer docker1');
     expect(named('web/gone', { verb: 'undrain', more })).toBe('backend web/gone1234');
     expect(named('docker1', { verb: 'undrain' })).toBe('host docker1');
+    const again = {
+      'services/web/backends/zz': { ipv4: '172.17.0.9', container: 'web1' },
+      'drain/backends/web/zz': {},
+    };
+    expect(named('web/web1', { verb: 'undrain', more: again })).toBe('backend web/zz');
     expect(() => named('docker9', { verb: 'undrain' })).toThrow('is no host');
   });
 });

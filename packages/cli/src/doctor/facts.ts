@@ -126,6 +126,8 @@ export interface Agent {
   readonly unready?: string;
   readonly unhealthy?: string;
   readonly problems?: number;
+  /** It is clusterf up: the other agent is in it. */
+  readonly both?: boolean;
   /** Who holds the lock that keeps two of them apart; only of clusterf-ipvs. */
   readonly lockHolder?: number | 'unseen';
 }

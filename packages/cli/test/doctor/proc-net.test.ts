@@ -13,7 +13,7 @@ const ROUTE = `Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Wind
 eth0	00000000	0102000A	0003	0	0	100	00000000	0	0	0                                                                           
 eth1	00000000	0103000A	0003	0	0	50	00000000	0	0	0                                                                           
 docker0	000011AC	00000000	0001	0	0	0	0000FFFF	0	0	0                                                                             
-eth0	0002000A	00000000	0001	0	0	0	00FFFFFF	0	0	0                                                                           
+eth0	0002000A	00000000	0001	0	0	200	00FFFFFF	0	0	0                                                                           
 *	0000A8C0	00000000	0201	0	0	0	0000FFFF	0	0	0
 `;
 

@@ -33,6 +33,7 @@ const ANSWER = JSON.stringify({
                 dir: true,
                 nodes: [
                   { key: '/clusterf/services/web/backends/static', value: '{"IPv4":"10.1.0.5","TCP":80}' },
+                  { key: '/clusterf/services/web/backends/passing', value: '{"ipv4":"10.1.0.6","tcp":80}', ttl: 30 },
                   {
                     key: `/clusterf/services/web/backends/${CONTAINER}`,
                     value: '{"ipv4":"172.17.0.2","tcp":8080}',
@@ -63,7 +64,10 @@ describe('the Go program’s tree', () => {
       'routes/host1': '{"Prefix":"172.17.0.0/16","IPVSMethod":"droute"}',
     });
     expect(lost).toEqual([]);
-    expect(left).toEqual([expect.stringMatching(/4c1f: a docker-agent registered it/)]);
+    expect(left).toEqual([
+      expect.stringMatching(/passing: a docker-agent registered it/),
+      expect.stringMatching(/4c1f: a docker-agent registered it/),
+    ]);
   });
 
   test('is copied with what docker-agents keep, if that is asked for', () => {

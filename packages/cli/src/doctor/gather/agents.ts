@@ -8,7 +8,13 @@ import type { Agent } from '../facts.js';
 const TIMEOUT = 3000;
 
 /** As both agents show themselves at /status. */
-const Status = z.object({ version: z.string(), pid: z.number(), problems: z.array(z.unknown()).optional() });
+const Status = z.object({
+  version: z.string(),
+  pid: z.number(),
+  problems: z.array(z.unknown()).optional(),
+  docker: z.unknown(),
+  ipvs: z.unknown(),
+});
 
 const UNITS = ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
 
@@ -46,12 +52,13 @@ async function askAgent(listen: string): Promise<Omit<Agent, 'unit'>> {
   const parsed = Status.safeParse(json(status.body));
   if (!parsed.success) return { listen: at, state: 'stranger' };
   const [health, readiness] = [await get(at, '/healthz'), await get(at, '/readyz')];
-  const { version, problems = [] } = parsed.data;
+  const { version, problems = [], docker, ipvs } = parsed.data;
   return {
     listen: at,
     state: 'running',
     version,
     problems: problems.length,
+    both: docker !== undefined && ipvs !== undefined,
     ...(health?.ok === false && { unhealthy: health.body.trim() }),
     ...(readiness?.ok === false && { unready: readiness.body.trim() }),
   };

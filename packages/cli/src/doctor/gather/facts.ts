@@ -38,6 +38,7 @@ export async function gatherFacts(options: DoctorOptions, env: Environment): Pro
     })),
     ...(docker === undefined ? [] : [{ url: docker.source, etcd: ofDocker, writes: hostWrites(docker.host) }]),
   ]);
+  const agent = roles.ipvs ? await gatherIpvsAgent(asked.ipvs.options.httpListen) : undefined;
   return {
     ipvs,
     docker,
@@ -67,8 +68,11 @@ export async function gatherFacts(options: DoctorOptions, env: Environment): Pro
     }),
     engine: docker === undefined ? undefined : await gatherEngine(docker.endpoint, env),
     agents: {
-      ipvs: roles.ipvs ? await gatherIpvsAgent(asked.ipvs.options.httpListen) : undefined,
-      docker: roles.docker ? await gatherAgent('clusterf-docker', asked.docker.options.httpListen) : undefined,
+      ipvs: agent,
+      docker:
+        roles.docker && agent?.both !== true
+          ? await gatherAgent('clusterf-docker', asked.docker.options.httpListen)
+          : undefined,
     },
   };
 }

@@ -310,8 +310,7 @@ describe('what an operator has drained', () => {
   });
 
   test('a host goes on serving from its last backend what its own balancer is sent, drained or not', () => {
-    const web = (...drained: string[]) => own(...drained)['tcp 10.0.0.1:80 wlc'];
-    expect(web('backend web/a')).toEqual(['172.17.0.2:80 masq 10']);
+    expect(own('backend web/a')).toMatchObject({ 'tcp 10.0.0.1:80 wlc': ['172.17.0.2:80 masq 10'] });
   });
 
   test('a balancer plans as ever', () => {

@@ -1,9 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { remedyFor, treeRoles } from '@clusterf/store';
 
-const CAST = { prefix: '/clusterf', hosts: [], balancers: [], services: [], frontends: false, routes: false };
+type Cast = Parameters<typeof treeRoles>[0];
 
-function grantsOf(role: string, cast: Partial<typeof CAST> & Partial<Parameters<typeof treeRoles>[0]>): string[] {
+const CAST: Cast = { prefix: '/clusterf', hosts: [], balancers: [], services: [], frontends: false, routes: false };
+
+function grantsOf(role: string, cast: Partial<Cast>): string[] {
   const { grants = [] } = treeRoles({ ...CAST, ...cast }).roles.find(({ name }) => name === role) ?? {};
   return grants.map(({ access, key, prefix }) => `${access} ${key}${prefix ? '*' : ''}`);
 }

@@ -53,7 +53,8 @@ async function packageOfNode(): Promise<string | undefined> {
   await mkdir(join(staging, 'DEBIAN'), { recursive: true });
   await writeFile(join(staging, 'DEBIAN', 'control'), `${fields.join('\n')}\n`);
   await mkdir(join(staging, 'usr', 'bin'), { recursive: true });
-  await symlink(process.execPath, join(staging, 'usr', 'bin', 'node'));
+  const place = '/usr/bin/node';
+  if (process.execPath !== place) await symlink(process.execPath, join(staging, place));
   await run('dpkg-deb', ['--build', '--root-owner-group', staging]);
   return `${staging}.deb`;
 }

@@ -8,7 +8,7 @@
 import { until } from '../fixtures/until.js';
 import { addressIn, virtualAddress } from './addresses.js';
 import { Cluster } from './cluster.js';
-import { type ClusterDescription, CONTROL } from './description.js';
+import { type ClusterDescription, CONTROL, NETWORKS } from './description.js';
 import { isKind, KINDS, READY } from './kinds.js';
 
 /** What each machine of a cluster is, a line each. */
@@ -38,6 +38,7 @@ const [answer] = await until('the client is answered', async () => {
   return await cluster.client().ask('tcp', { address: service.ipv4, port: 80 });
 });
 
+const control = addressIn(NETWORKS[CONTROL].number, description.machines[balancers[0] ?? '']?.number ?? 0).ipv4;
 console.log(`
 ${[...inventory(cluster, description)].join('\n')}
 
@@ -45,9 +46,10 @@ service web on ${service.ipv4} and [${service.ipv6}], TCP and UDP port 80; the c
 
   nsenter --net=/run/netns/client busybox wget -qO- http://${service.ipv4}/client
   nsenter --net=/run/netns/${balancers[0]} ipvsadm -Ln
+  nsenter --net=/run/netns/${balancers[0]} curl -s http://${control}:9780/status
   nsenter --net=/run/netns/router ip route
   birdc -s ${cluster.directory}/router.bird/bird.ctl show bfd sessions
   etcdctl --endpoints ${cluster.etcd.members.map(({ url }) => url).join(',')} get --prefix /clusterf
-  ls ${cluster.directory}   # logs
+  ls ${cluster.directory}   # logs of BIRD, etcd and servers
 ${READY}`);
 setInterval(() => {}, 2 ** 30);

@@ -36,7 +36,7 @@ function verdict(side: TreeSide, wanted: { readonly value: string | undefined } 
   const { found } = side;
   if (found === undefined) {
     if (wanted === undefined) return 'not registered';
-    return wanted.value === undefined ? 'not registered, as it should be' : 'not registered, and it should be';
+    return wanted.value === undefined ? 'not registered, and it should not be' : 'not registered, and it should be';
   }
   if (wanted === undefined) return `registered${lasting(side)}`;
   if (found === wanted.value) return `registered as it should be${lasting(side)}`;

@@ -48,7 +48,7 @@ function ofBalancer(balancer: BalancerView, told: number): readonly Finding[] {
       break;
   }
   const { ready, current, retrying = 0, held = 0, brake, problems = 0, quarantined = 0 } = balancer;
-  const log = 'its log and /status say which';
+  const log = 'there, its log and curl http://127.0.0.1:9780/status say which';
   return [
     ...(ready === false ? [found('it has not done its first pass yet')] : []),
     ...(current === false ? [found('it has not read the tree as it is now: look at its log')] : []),
@@ -118,7 +118,11 @@ function ofHost(host: HostView): readonly Finding[] {
     case 'unleased':
     case 'up':
       return problems > 0
-        ? [found(`its docker-agent reports ${some(problems, 'problem')}; its log and /status say which`)]
+        ? [
+            found(
+              `its docker-agent reports ${some(problems, 'problem')}; there, its log and curl http://127.0.0.1:9781/status say which`,
+            ),
+          ]
         : [];
   }
 }
@@ -157,7 +161,8 @@ function finder(about: string): (message: string) => Finding {
   return (message) => ({ about, message });
 }
 
-function some(count: number, one: string, many = `${one}s`): string {
+/** `1 backend`, `2 backends` */
+export function some(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 

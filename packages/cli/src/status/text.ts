@@ -1,13 +1,13 @@
 /** An overview for a person to read. */
 import { asTable, onOneLine } from '../output.js';
-import type { Finding } from './findings.js';
+import { type Finding, some } from './findings.js';
 import type { BalancerView, HostView, Life, Overview, ServiceView } from './overview.js';
 
 export function overviewText(view: Overview, findings: readonly Finding[]): string {
   const { url, balancers, hosts, services, routes } = view;
   const backends = services.reduce((sum, service) => sum + service.backends, 0);
   const blocks = [
-    `${url}: ${services.length} services, ${backends} backends, ${routes} routes\n`,
+    `${url}: ${some(services.length, 'service')}, ${some(backends, 'backend')}, ${some(routes, 'route')}\n`,
     ...(balancers.length > 0 ? [balancerTable(balancers)] : []),
     ...(hosts.length > 0 ? [hostTable(hosts)] : []),
     ...(services.length > 0 ? [serviceTable(services)] : []),

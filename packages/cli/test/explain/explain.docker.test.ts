@@ -62,7 +62,7 @@ describe('a container', () => {
       '  tcp 10.0.0.1:80  -> 192.0.2.1:80  droute  weight 10  by route lan',
       '  udp 10.0.0.1:53  left out: it has no udp port',
       '',
-      'mail: not registered, as it should be',
+      'mail: not registered, and it should not be',
     ]);
   });
 

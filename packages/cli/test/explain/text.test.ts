@@ -60,7 +60,7 @@ describe('a backend of a container', () => {
 
   test('is not registered, and rightly so', () => {
     const { 'services/web/backends/a': _, ...rest } = TREE;
-    expect(said(rest, { value: undefined })).toEqual(['web: not registered, as it should be']);
+    expect(said(rest, { value: undefined })).toEqual(['web: not registered, and it should not be']);
   });
 });
 

@@ -37,7 +37,7 @@ describe('of a Docker host, it is told that', () => {
 
   test('it has problems of its own', () => {
     expect(wrong({ ...WELL, 'hosts/h1/status': { ...HOST, problems: 2 } })).toEqual([
-      'host h1: its docker-agent reports 2 problems; its log and /status say which',
+      'host h1: its docker-agent reports 2 problems; there, its log and curl http://127.0.0.1:9781/status say which',
     ]);
   });
 });
@@ -47,10 +47,19 @@ describe('of a balancer, it is told that', () => {
     [{ ready: false }, 'it has not done its first pass yet'],
     [{ tree: 'other' }, 'it has not read the tree as it is now: look at its log'],
     [{ brake: true, held: 3 }, 'its brake holds 3 destinations that the tree has lost; docs/balancer.md'],
-    [{ held: 1 }, 'it holds back the removal of 1 destination; its log and /status say which'],
-    [{ retrying: 1 }, 'its kernel refuses something of 1 virtual service; its log and /status say which'],
+    [
+      { held: 1 },
+      'it holds back the removal of 1 destination; there, its log and curl http://127.0.0.1:9780/status say which',
+    ],
+    [
+      { retrying: 1 },
+      'its kernel refuses something of 1 virtual service; there, its log and curl http://127.0.0.1:9780/status say which',
+    ],
     [{ quarantined: 2 }, 'it goes by the last good value of 2 entries that cannot be read'],
-    [{ problems: 1 }, 'it reports 1 problem of its own; its log and /status say which'],
+    [
+      { problems: 1 },
+      'it reports 1 problem of its own; there, its log and curl http://127.0.0.1:9780/status say which',
+    ],
   ])('where it says %j', (said, message) => {
     expect(wrong({ ...WELL, 'balancers/lb1/status': { ...LB, ...said } })).toEqual([`balancer lb1: ${message}`]);
   });

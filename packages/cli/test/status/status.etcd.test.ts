@@ -54,7 +54,7 @@ test('all is well where every agent is there and says so: exit code 0', async ()
   const { code, stdout, stderr } = await status();
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout.split('\n').map((line) => line.split(/ {2,}/)[0])).toEqual([
-    `etcd+http://${etcd.host}${site.prefix}: 1 services, 1 backends, 0 routes`,
+    `etcd+http://${etcd.host}${site.prefix}: 1 service, 1 backend, 0 routes`,
     '',
     'BALANCER',
     'lb1',
@@ -163,7 +163,7 @@ test('a tree of files has no agents to tell of', async () => {
   expect({ code, stdout }).toEqual({
     code: 0,
     stdout: [
-      `file://${directory}: 1 services, 1 backends, 0 routes`,
+      `file://${directory}: 1 service, 1 backend, 0 routes`,
       '',
       'SERVICE  PUBLISHED AT     SCHEDULER  BACKENDS  TAKING  WEIGHT',
       'web      tcp 10.0.0.1:80  -          1         1       10',

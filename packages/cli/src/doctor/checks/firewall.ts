@@ -8,10 +8,10 @@ import { clientsDevice, deliveries, deviceTo, isLocal, single } from '../view.js
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 const PROGRAM = { ipv4: 'iptables', ipv6: 'ip6tables' } as const;
 
-/** A packet with what is said of it, and what lets it through. */
+/** Packets of which all have to pass, with what is said of them, and what lets them through. */
 interface Case {
   readonly what: string;
-  readonly packet: Packet;
+  readonly packets: readonly Packet[];
   readonly mend: string;
 }
 
@@ -67,7 +67,7 @@ function requests({ tree, network }: Facts, family: Family): readonly Case[] {
       state: 'NEW',
     };
     const mend = `${PROGRAM[family]} -I INPUT -d ${single(address)} -p ${protocol} --dport ${port} -j ACCEPT`;
-    return [{ what: `${protocol} ${address}:${port}`, packet, mend }];
+    return [{ what: `${protocol} ${address}:${port}`, packets: [packet], mend }];
   });
 }
 
@@ -83,10 +83,12 @@ function incoming(facts: Facts, family: Family, rules: RuleSet): readonly Findin
 
 /** NAT comes before IPVS: a port that Docker publishes on all addresses is published on virtual ones too. */
 function published(facts: Facts, family: Family, rules: RuleSet): readonly Finding[] {
-  const caught = requests(facts, family).flatMap(({ what, packet }) => {
-    const { verdict, by } = follow(rules, 'nat PREROUTING', packet);
-    return verdict === 'translate' ? [{ what, by, port: packet.destinationPort, protocol: packet.protocol }] : [];
-  });
+  const caught = requests(facts, family).flatMap(({ what, packets }) =>
+    packets.flatMap((packet) => {
+      const { verdict, by } = follow(rules, 'nat PREROUTING', packet);
+      return verdict === 'translate' ? [{ what, by, port: packet.destinationPort, protocol: packet.protocol }] : [];
+    }),
+  );
   return caught.map(({ what, by, port, protocol }) =>
     fail('published ports', {
       found: `${what} goes elsewhere before it is balanced: ${by}`,
@@ -116,15 +118,11 @@ function answers(facts: Facts, family: Family, rules: RuleSet): readonly Finding
       protocol,
       sourcePort: port === 0 ? undefined : port,
       local: false,
-      // Unless IPVS is told to track, tracking has never seen the question.
-      state: tracked ? 'ESTABLISHED' : 'INVALID',
     };
     const what = `${address}${port === 0 ? '' : `:${port}`}${device === undefined ? '' : ` (${device.name})`}`;
-    cases.set(what, {
-      what,
-      packet,
-      mend: `${PROGRAM[family]} -I ${forwardChain(rules)} -s ${single(address)} -j ACCEPT`,
-    });
+    const mend = `${PROGRAM[family]} -I ${forwardChain(rules)} -s ${single(address)} -j ACCEPT`;
+    const packets = (tracked ? ['ESTABLISHED'] : untracked(protocol)).map((state) => ({ ...packet, state }));
+    cases.set(`${protocol} ${what}`, { what, packets, mend });
   }
   return judge([...cases.values()], (packet) => follow(rules, 'filter FORWARD', packet), {
     check: 'FORWARD',
@@ -134,6 +132,14 @@ function answers(facts: Facts, family: Family, rules: RuleSet): readonly Finding
       ? 'Answers of masqueraded servers pass the chain FORWARD; clients hang.'
       : 'Answers of masqueraded servers pass the chain FORWARD, and are part of no connection to it (net.ipv4.vs.conntrack is 0); clients hang.',
   });
+}
+
+/**
+ * What tracking takes answers for whose questions it has never seen, as IPVS keeps them from it: the second packet of a
+ * handshake is none of a connection, what follows begins one. A datagram always does.
+ */
+function untracked(protocol: string | undefined): readonly string[] {
+  return protocol === 'udp' ? ['NEW'] : ['INVALID', 'NEW'];
 }
 
 /** Docker leaves this chain to others, and calls it first. */
@@ -150,7 +156,7 @@ interface Words {
 
 function judge(cases: readonly Case[], verdictOf: (packet: Packet) => Verdict, words: Words): readonly Finding[] {
   if (cases.length === 0) return [];
-  const judged = cases.map((each) => ({ ...each, ...verdictOf(each.packet) }));
+  const judged = cases.map((each) => ({ ...each, ...worst(each.packets.map(verdictOf)) }));
   const groups = (verdict: Verdict['verdict']) => {
     const by = new Map<string, (typeof judged)[number][]>();
     for (const each of judged) if (each.verdict === verdict) by.set(each.by, [...(by.get(each.by) ?? []), each]);
@@ -158,17 +164,28 @@ function judge(cases: readonly Case[], verdictOf: (packet: Packet) => Verdict, w
   };
   const findings = [
     ...groups('drop').map(([by, all]) =>
-      fail(words.check, { found: words.bad(some(all.map(({ what }) => what)), by), why: words.why, mend: mends(all) }),
+      fail(words.check, {
+        found: words.bad(some([...new Set(all.map(({ what }) => what))]), by),
+        why: words.why,
+        mend: mends(all),
+      }),
     ),
     ...groups('unclear').map(([by, all]) =>
       warn(words.check, {
-        found: `whether ${some(all.map(({ what }) => what))} passes depends on more than can be told here: ${by}`,
+        found: `whether ${some([...new Set(all.map(({ what }) => what))])} passes depends on more than can be told here: ${by}`,
         why: words.why,
         mend: mends(all),
       }),
     ),
   ];
   return findings.length > 0 ? findings : [ok(words.check, words.good)];
+}
+
+const RANKS: readonly Verdict['verdict'][] = ['drop', 'unclear', 'translate', 'accept'];
+
+function worst(verdicts: readonly Verdict[]): Verdict {
+  const [first] = verdicts.toSorted((a, b) => RANKS.indexOf(a.verdict) - RANKS.indexOf(b.verdict));
+  return first ?? { verdict: 'accept', by: 'nobody' };
 }
 
 function mends(cases: readonly Case[]): string {

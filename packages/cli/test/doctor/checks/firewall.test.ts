@@ -9,6 +9,10 @@ const given = (text: string, settings: Readonly<Record<string, string>> = {}) =>
 
 const filter = (...lines: readonly string[]) => `*filter\n${lines.join('\n')}\nCOMMIT\n`;
 
+function letting(state: string): string {
+  return filter(':FORWARD DROP [0:0]', `-A FORWARD -m conntrack --ctstate ${state} -j ACCEPT`);
+}
+
 describe('the firewall', () => {
   test('that drops answers by policy is told, with what lets them pass', () => {
     expect(troubles(given(filter(':INPUT ACCEPT [0:0]', ':FORWARD DROP [0:0]')))).toEqual([
@@ -38,6 +42,12 @@ describe('the firewall', () => {
     const stateful = filter(':FORWARD DROP [0:0]', '-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT');
     expect(findings(given(stateful), 'FORWARD')[0]?.severity).toBe('fail');
     expect(findings(given(stateful, { 'net.ipv4.vs.conntrack': '1' }), 'FORWARD')[0]?.severity).toBe('ok');
+  });
+
+  test('that takes answers for the beginning of a connection has to let that pass, and what is of none', () => {
+    expect(findings(given(letting('NEW')), 'FORWARD')[0]?.severity).toBe('fail');
+    expect(findings(given(letting('INVALID')), 'FORWARD')[0]?.severity).toBe('fail');
+    expect(findings(given(letting('INVALID,NEW')), 'FORWARD')[0]?.severity).toBe('ok');
   });
 
   test('that keeps clients out is told', () => {

@@ -16,13 +16,13 @@ const TAKE = `
   console.log(script.cachedDataRejected ? 'rejected' : 'taken');
 `;
 
-test.each(['clusterf-docker', 'clusterf-ipvs'])(
+test.each(['clusterf', 'clusterf-config', 'clusterf-docker', 'clusterf-ipvs'])(
   'V8 takes the code that was compiled of %s, under the flags that the command starts it with',
   async (command) => {
     const [firstLine = ''] = (await readFile(join(CLI, 'bin', `${command}.cjs`), 'utf8')).split('\n');
     const flags = firstLine.split(' ').filter((word) => word.startsWith('--'));
     expect(flags).not.toEqual([]);
-    const bundle = join(CLI, 'dist', `${command}.cjs`);
+    const bundle = join(CLI, 'bundles', `${command}.cjs`);
     const { stdout } = await run(process.execPath, [...flags, '-e', TAKE, bundle]);
     expect(stdout).toBe('taken\n');
   },

@@ -1,7 +1,7 @@
 /** The Debian package, on a machine that runs systemd: from its installation to its purge. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -43,20 +43,23 @@ async function makePackage(version: string, output = directory): Promise<string>
   return stdout.trimEnd().split('\n').at(-1) ?? '';
 }
 
-/** Node as the package that ours asks for, where it has come as something else. @returns its path, if it is needed */
-async function packageOfNode(): Promise<string | undefined> {
+/** Whether Node is the package that ours asks for, rather than something unpacked somewhere. */
+async function nodeIsPackaged(): Promise<boolean> {
   const asked = ['--showformat=${db:Status-Status} ${Version}', '--show', 'nodejs'];
   const { stdout } = await run('dpkg-query', asked).catch(() => ({ stdout: '' }));
-  if (/^installed (\d+:)?[2-9]\d/.test(stdout)) return undefined;
+  return /^installed (\d+:)?[2-9]\d/.test(stdout);
+}
+
+/** Puts this Node where the package has it, and tells dpkg that it has come as one. */
+async function packageNode(): Promise<void> {
   const staging = join(directory, 'nodejs');
   const fields = ['Package: nodejs', 'Version: 20', 'Architecture: all', 'Maintainer: nobody', 'Description: stand-in'];
   await mkdir(join(staging, 'DEBIAN'), { recursive: true });
   await writeFile(join(staging, 'DEBIAN', 'control'), `${fields.join('\n')}\n`);
-  await mkdir(join(staging, 'usr', 'bin'), { recursive: true });
-  const place = '/usr/bin/node';
-  if (process.execPath !== place) await symlink(process.execPath, join(staging, place));
   await run('dpkg-deb', ['--build', '--root-owner-group', staging]);
-  return `${staging}.deb`;
+  await machine.copyIn(`${staging}.deb`, '/root/nodejs.deb');
+  await machine.output(['dpkg', '--install', '/root/nodejs.deb']);
+  await machine.copyIn(process.execPath, '/usr/bin/node');
 }
 
 async function dpkg(...words: readonly string[]): Promise<string> {
@@ -149,11 +152,7 @@ beforeAll(async () => {
   await machine.output(['rm', '-f', '/usr/sbin/policy-rc.d']);
   // Else it would read every manual page of the host, and a machine holds open what it has read.
   await machine.output(['rm', '-f', '/var/lib/man-db/auto-update']);
-  const node = await packageOfNode();
-  if (node !== undefined) {
-    await machine.copyIn(node, '/root/nodejs.deb');
-    await machine.output(['dpkg', '--install', '/root/nodejs.deb']);
-  }
+  if (!(await nodeIsPackaged())) await packageNode();
   await machine.output('ETCD_DATA_DIR=/root/etcd etcd >/dev/null 2>&1 &');
   systemd = await bootSystemd(machine);
   usersBefore = await users();

@@ -227,6 +227,7 @@ test.each<[string, Scene]>([
 /** Nobody may have a table meanwhile. */
 async function unload(): Promise<void> {
   await until('ip_vs is unloaded', async () => {
+    await run('ipvsadm', ['-C']); // What tests before left in the machine's own.
     const users = await readdir('/sys/module/ip_vs/holders').catch(() => []);
     await run('modprobe', ['-r', ...users, 'ip_vs']);
     return true;

@@ -12,8 +12,8 @@ const Status = z.object({
   version: z.string(),
   pid: z.number(),
   problems: z.array(z.unknown()).optional(),
-  docker: z.unknown(),
-  ipvs: z.unknown(),
+  docker: z.unknown().optional(),
+  ipvs: z.unknown().optional(),
 });
 
 const UNITS = ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];

@@ -18,11 +18,12 @@ ARG PREBUILT=
 RUN image/bundles.sh "${PREBUILT}" && image/root.sh /image && mkdir /state
 
 FROM scratch
-COPY --from=build /image /
+COPY --from=build /image/system /
+COPY --from=build /image/commands /
 # Named by number, so that whoever wants no root can see that this is none.
 COPY --from=build --chown=65532:65532 /state /run/clusterf
 USER 65532:65532
-HEALTHCHECK --interval=15s --timeout=10s --start-period=10s CMD ["node", "/usr/lib/clusterf/healthcheck.cjs"]
+HEALTHCHECK --interval=15s --timeout=30s --start-period=10s CMD ["node", "/usr/lib/clusterf/healthcheck.cjs"]
 CMD ["clusterf", "--help"]
 
 ARG VERSION=0.1.0

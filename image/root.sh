@@ -1,11 +1,12 @@
 #!/bin/sh
-# root.sh DIRECTORY: makes the image's root of the files of this machine and of the checkout it is run in: Node, a shell,
-# env, setpriv, the libraries these are linked with, and the commands.
+# root.sh DIRECTORY: makes the image's root of the files of this machine and of the checkout it is run in: below
+# DIRECTORY/system Node, a shell, env, setpriv and the libraries these are linked with, which other versions of the
+# commands share; below DIRECTORY/commands the commands.
 set -eu
-root=$1
-lib=$root/usr/lib/clusterf
+system=$1/system
+lib=$1/commands/usr/lib/clusterf
 
-put() { install -D "$1" "$root$2"; }
+put() { install -D "$1" "$system$2"; }
 
 node=$(command -v node)
 setpriv=$(command -v setpriv)
@@ -24,26 +25,26 @@ for package in libc6 libgcc-s1 libstdc++6 libcap-ng0 dash coreutils util-linux; 
 done
 if [ -e "${node%/bin/node}/LICENSE" ]; then put "${node%/bin/node}/LICENSE" /usr/share/doc/node/LICENSE; fi
 
+mkdir -p "$system/etc" "$system/run"
+echo 'hosts: files dns' >"$system/etc/nsswitch.conf"
+echo 'root:x:0:0:root:/:/bin/sh
+clusterf:x:65532:65532:clusterf:/:/bin/sh' >"$system/etc/passwd"
+echo 'root:x:0:
+clusterf:x:65532:' >"$system/etc/group"
+# Last, since a change of owner or content takes it away. Permitted only, not effective: so the program starts also where
+# the container lacks the capability.
+setcap cap_net_admin=p "$system/usr/lib/clusterf/setpriv"
+
 cli=packages/cli
+mkdir -p "$lib"
 cp -R "$cli/bin" "$cli/bundles" "$cli/start.cjs" image/healthcheck.cjs "$lib"
-install -D image/command.sh "$lib/command"
-mkdir -p "$root/usr/bin"
+install image/command.sh "$lib/command"
+mkdir -p "$1/commands/usr/bin"
 for bin in "$cli"/bin/*.cjs; do
-  ln -s ../lib/clusterf/command "$root/usr/bin/$(basename "$bin" .cjs)"
+  ln -s ../lib/clusterf/command "$1/commands/usr/bin/$(basename "$bin" .cjs)"
 done
 netlink=node_modules/netlink
-prebuilt=prebuilds/linux-$(node -p process.arch)
+prebuilds=$netlink/prebuilds/linux-$(node -p process.arch)
 mkdir -p "$lib/$netlink/prebuilds"
 cp "$netlink/package.json" "$lib/$netlink"
-cp -R "$netlink/$prebuilt" "$lib/$netlink/prebuilds"
-
-mkdir -p "$root/etc" "$root/run"
-echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
-echo 'root:x:0:0:root:/:/bin/sh
-clusterf:x:65532:65532:clusterf:/:/bin/sh' >"$root/etc/passwd"
-echo 'root:x:0:
-clusterf:x:65532:' >"$root/etc/group"
-
-# Last, since a change of owner or content takes it away. Permitted only, not effective: the program then starts where
-# the container lacks the capability too.
-setcap cap_net_admin=p "$lib/setpriv"
+cp -R "$prebuilds" "$lib/$netlink/prebuilds"

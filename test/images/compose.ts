@@ -18,7 +18,7 @@ const WEB_ROOT = `
   mkdir -p bin www/cgi-bin
   cp /bin/busybox bin
   ln -s busybox bin/sh
-  printf '#!/bin/sh\\necho Content-Type: text/plain\\necho\\nexec busybox hostname\\n' >www/cgi-bin/index.cgi
+  printf '%s\\n' '#!/bin/sh' 'printf "Content-Type: text/plain\\r\\n\\r\\n"' 'exec busybox hostname' >www/cgi-bin/index.cgi
   chmod +x www/cgi-bin/index.cgi
 `;
 /** A first process of a container that has no handler of its own ignores SIGTERM. */

@@ -1,17 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Dockerd, startDockerd } from '../fixtures/dockerd.js';
-import { type EtcdProcess, startEtcd } from '../fixtures/etcd.js';
-import { until } from '../fixtures/until.js';
 import { projectRoot } from '../lab/index.js';
 import { importBase } from './base.js';
 import { BASE, buildImage } from './build.js';
 import { composeOn } from './compose.js';
-import { Container } from './container.js';
+import { exportContext, linkModules } from './context.js';
 
 const run = promisify(execFile);
 
@@ -20,15 +18,11 @@ const IMAGE = 'clusterf';
 const USER = 65532;
 /** As docs/images.md has them. */
 const HARDENED = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'];
-const HEALTHCHECK = '/usr/lib/clusterf/healthcheck.cjs';
-/** Milliseconds; generous, for a kernel that is a program. */
-const PATIENCE = 60_000;
 
 let dockerd: Dockerd;
 
 beforeAll(async () => {
-  // Containers on the host's network are to reach this process's etcd.
-  dockerd = await startDockerd({ netns: '/proc/self/ns/net' });
+  dockerd = await startDockerd();
   await buildImage(dockerd, IMAGE);
 }, 600_000);
 afterAll(async () => {
@@ -48,16 +42,9 @@ function lasting(line: string): string {
   return line.replace(/ \d{4}-\d\d-\d\d \d\d:\d\d/, '').replace(/\d+(?= \S*\.compiled$)/, '');
 }
 
-/** Of every command, as `tar -tv` lists it. */
-async function commandLinks(): Promise<string[]> {
-  const { stdout } = await run('ls', [join(projectRoot(), 'packages', 'cli', 'bin')]);
-  const names = stdout.trim().split('\n');
-  return names.map((name) => `usr/bin/${name.replace('.cjs', '')} -> ../lib/clusterf/command`);
-}
-
-/** Starts a container of service `web`. @returns its id */
-async function web(): Promise<string> {
-  return await dockerd.runContainer(['--label', 'clusterf.service=web', '--label', 'clusterf.backend.tcp=80']);
+/** By the names that they are started by. */
+async function commands(): Promise<string[]> {
+  return (await readdir(join(projectRoot(), 'packages', 'cli', 'bin'))).map((name) => name.replace('.cjs', ''));
 }
 
 describe('the image', () => {
@@ -72,13 +59,25 @@ describe('the image', () => {
     expect(await filesOf('clusterf-compose')).toEqual(await filesOf(IMAGE));
   });
 
+  test('has in its context all that its sources are built of', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'clusterf-context-'));
+    await exportContext(dockerd, directory);
+    await rm(join(directory, 'packages', 'cli', 'bundles'), { recursive: true });
+    await linkModules(directory);
+    // npm would ask the network.
+    await run('sh', ['-ec', 'grep -v "npm ci" image/bundles.sh | sh'], { cwd: directory });
+    const made = await readdir(join(directory, 'packages', 'cli', 'bundles'));
+    const wanted = (await commands()).map((command) => `${command}.cjs.compiled`);
+    expect(made.filter((name) => name.endsWith('.compiled')).toSorted()).toEqual(wanted.toSorted());
+    await rm(directory, { recursive: true });
+  }, 300_000);
+
   test('has Node, a shell, the commands and what they load, and nothing else', async () => {
     const files = await filesOf(IMAGE);
     const paths = files.map((line) => / \d+ (.*)$/.exec(line)?.[1] ?? '');
     const programs = paths.filter((path) => /^(usr\/)?s?bin\/./.test(path));
-    expect(programs.toSorted()).toEqual(
-      ['bin/sh', 'usr/bin/env', 'usr/bin/node', ...(await commandLinks())].toSorted(),
-    );
+    const links = (await commands()).map((name) => `usr/bin/${name} -> ../lib/clusterf/command`);
+    expect(programs.toSorted()).toEqual(['bin/sh', 'usr/bin/env', 'usr/bin/node', ...links].toSorted());
     const modules = paths.filter((path) => path.includes('node_modules/') && !path.endsWith('/'));
     expect(modules).toEqual([
       'usr/lib/clusterf/node_modules/netlink/package.json',
@@ -134,112 +133,5 @@ describe('the image', () => {
     const size = Number(await dockerd.docker('image', 'inspect', '--format', '{{.Size}}', IMAGE));
     const node = (await stat(process.execPath)).size;
     expect((size - node) / 1e6).toBeLessThan(40);
-  });
-});
-
-describe('the docker-agent in a container', () => {
-  let etcd: EtcdProcess;
-  let group: number;
-
-  beforeAll(async () => {
-    etcd = await startEtcd();
-    group = (await stat(dockerd.socketPath)).gid;
-  });
-  afterAll(async () => {
-    await etcd[Symbol.asyncDispose]();
-  });
-
-  /** As docs/images.md has it. @param options what is asked of Docker beside that */
-  async function agent(name: string, options: readonly string[], ...words: readonly string[]): Promise<Container> {
-    const socket = ['--volume', `${dockerd.socketPath}:/var/run/docker.sock`, '--group-add', String(group)];
-    const flags = ['--network', 'host', ...HARDENED, ...socket, '--health-interval', '1s', ...options];
-    const source = ['--config-source', `etcd://${etcd.host}/${name}`];
-    return await Container.run(dockerd, name, ...flags, IMAGE, 'clusterf-docker', ...source, ...words);
-  }
-
-  async function backends(tree: string): Promise<string[]> {
-    return Object.keys(await etcd.read(`/${tree}/services/web/backends/`));
-  }
-
-  test('registers another one, as no root, without a capability, with nothing to write to', async () => {
-    await using container = await agent('unprivileged', []);
-    const id = await web();
-    const key = `/unprivileged/services/web/backends/${id}`;
-    await until('it is registered', async () => (await backends('unprivileged')).includes(key), PATIENCE);
-    expect(await container.privileges()).toEqual({ uid: USER, effective: '0', bounding: '0', noNewPrivileges: true });
-    await dockerd.docker('rm', '--force', id);
-    await until('it is gone', async () => (await backends('unprivileged')).length === 0, PATIENCE);
-  });
-
-  test('ends with 0 soon after docker stop, and leaves what it registered to its successor', async () => {
-    await using container = await agent('stopped', []);
-    const id = await web();
-    await until('it is registered', async () => (await backends('stopped')).length > 0, PATIENCE);
-    const { exitCode, took } = await container.stop();
-    expect(exitCode).toBe(0);
-    expect(took).toBeLessThan(2000);
-    expect(await backends('stopped')).toHaveLength(1);
-    await dockerd.docker('rm', '--force', id);
-  });
-
-  test('goes on after dockerd has been restarted under live-restore, where it has the directory of the socket', async () => {
-    // As it is with /run.
-    await chmod(dirname(dockerd.socketPath), 0o711);
-    const directory = ['--volume', `${dirname(dockerd.socketPath)}:/docker`];
-    await using container = await agent('restarted', directory, '--docker-endpoint', 'unix:///docker/docker.sock');
-    await container.healthIs('healthy');
-    await dockerd.stop();
-    await dockerd.start();
-    const id = await web();
-    await until('it is registered', async () => (await backends('restarted')).length > 0, PATIENCE);
-    expect(await backends('restarted')).toEqual([expect.stringContaining(id)]);
-    await dockerd.docker('rm', '--force', id);
-  });
-
-  describe('is asked for its health', () => {
-    let directory: string;
-    beforeAll(async () => {
-      directory = await mkdtemp(join(tmpdir(), 'clusterf-options-'));
-      await chmod(directory, 0o755);
-      await writeFile(join(directory, 'docker.json'), JSON.stringify({ 'http-listen': ':19783' }));
-    });
-    afterAll(async () => {
-      await rm(directory, { recursive: true });
-    });
-
-    test.each([
-      ['where it listens by default', [], []],
-      ['where its command line says', ['--env', 'CLUSTERF_HTTP_LISTEN=127.0.0.1:1'], ['--http-listen', '[::1]:19781']],
-      ['where its environment says', ['--env', 'CLUSTERF_HTTP_LISTEN=localhost:19782'], []],
-      ['where its file says', ['--volume', 'FILES:/etc/clusterf:ro'], ['--config=/etc/clusterf/docker.json']],
-    ])('%s', async (_where, options, words) => {
-      const mounted = options.map((option) => option.replace('FILES', directory));
-      await using container = await agent('asked', mounted, ...words);
-      await container.healthIs('healthy');
-      expect(await container.inspect('{{(index .State.Health.Log 0).Output}}')).toBe('ok');
-    });
-
-    test('in vain, and is unhealthy, when it does not answer', async () => {
-      await using container = await agent('silent', ['--health-retries', '1']);
-      await container.healthIs('healthy');
-      process.kill(Number(await container.inspect('{{.State.Pid}}')), 'SIGSTOP');
-      await container.healthIs('unhealthy');
-      expect(await container.inspect('{{json .State.Health.Log}}')).toContain('no answer in 4000 ms');
-    });
-
-    test('not at all, where it answers nobody', async () => {
-      await using container = await agent('unasked', [], '--http-listen', 'none');
-      await container.healthIs('healthy');
-      expect(await container.exec('node', HEALTHCHECK)).toBe('not asked: --http-listen none');
-    });
-
-    test('at the cost of some 50 MB for a moment', async () => {
-      await using container = await agent('measured', []);
-      await container.healthIs('healthy');
-      const code = `process.on('exit', () => console.log(process.resourceUsage().maxRSS)); require('${HEALTHCHECK}')`;
-      const [answer, kilobytes] = (await container.exec('node', '-e', code)).split('\n');
-      expect(answer).toBe('ok');
-      expect(Number(kilobytes)).toBeLessThan(60_000);
-    });
   });
 });

@@ -29,7 +29,7 @@ const DEFAULT_MEMORY = '1024M';
 const MEMORY: Partial<Record<Layer, string>> = { cluster: '1536M', e2e: '1536M' };
 
 /** No layer takes longer than this unless it hangs. */
-const LAYER_DEADLINE = 20 * 60_000;
+const LAYER_DEADLINE = 40 * 60_000;
 
 /** Runs one layer's jest where it belongs and collects what it reports. Throws nothing: what goes wrong is in the result. */
 export async function runLayer(layer: Layer, options: LayerOptions): Promise<LayerResult> {

@@ -46,6 +46,12 @@ const REQUIREMENTS = [
   { program: 'fish', package: 'fish', why: 'the same', purposes: ['test'] },
   { program: 'docker-compose', package: 'docker-compose', why: 'docker-compose.yml', purposes: ['test'] },
   { program: 'setcap', package: 'libcap2-bin', why: 'an image whose agents are no root', purposes: ['test'] },
+  {
+    program: 'tcpdump',
+    package: 'tcpdump',
+    why: 'which balancer each connection goes to',
+    purposes: ['test', 'bench'],
+  },
   { program: 'bird', package: 'bird2', why: 'the cluster’s routing', services: ['bird'] },
   {
     program: 'keepalived',

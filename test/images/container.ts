@@ -66,9 +66,9 @@ export class Container implements AsyncDisposable {
     return await this.#dockerd.docker('inspect', '--format', format, this.name);
   }
 
-  /** What it has written, to both streams. */
-  async logs(): Promise<string> {
-    const { stdout, stderr } = await run('docker', ['--host', this.#dockerd.endpoint, 'logs', this.name]);
+  /** What it has written, to both streams; with `--follow` until it ends. */
+  async logs(...options: readonly '--follow'[]): Promise<string> {
+    const { stdout, stderr } = await run('docker', ['--host', this.#dockerd.endpoint, 'logs', ...options, this.name]);
     return stdout + stderr;
   }
 

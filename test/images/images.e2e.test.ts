@@ -221,7 +221,9 @@ describe('docker-compose.yml', () => {
   test('taken down while it is being asked, it leaves nothing behind', async () => {
     await using client = asking();
     await until('the client is answered', () => Object.keys(client.tally()).length > 0, PATIENCE);
+    const balancer = new Container(dockerd, 'quick_ipvs-agent_1').logs('--follow');
     await compose('down', '--volumes');
+    expect(await balancer).toContain('device removed');
     expect(await dockerd.docker('ps', '--all', '--quiet')).toBe('');
     expect(await dockerd.docker('volume', 'ls', '--quiet')).toBe('');
     expect(await dockerd.docker('network', 'ls', '--filter', 'name=quick', '--quiet')).toBe('');

@@ -33,7 +33,8 @@ test('etcd loses its majority: traffic goes on, and what changed meanwhile is in
 test('a Docker host dies: its own connections break and no others, and new ones go elsewhere when its lease is over', async () => {
   const host = scene.cluster.machine('host2').address;
   const outcome: Outcome = await undergo(scene, SITUATIONS.hostKilled);
-  const destinations = new Set(outcome.losses.map(({ destination }) => destination));
-  expect([...destinations].toSorted()).toEqual([host.ipv4, host.ipv6]);
+  const own = [host.ipv4, host.ipv6];
+  expect(outcome.losses.filter(({ destination }) => !own.includes(destination))).toEqual([]);
+  expect(new Set(outcome.losses.map(({ destination }) => destination)).size).toBe(2);
   expect(outcome.requests.troubled).toBeLessThan(outcome.converged + 1000);
 });

@@ -21,6 +21,11 @@ export interface Flow {
   readonly port: number;
 }
 
+/** Of one client's, its connections of either family apart: they may well have the same port. */
+export function flowKey({ target, port }: Flow): string {
+  return `${port} ${target.address}`;
+}
+
 export interface ConversationReport extends Flow {
   readonly label: string;
   readonly opened: number;
@@ -107,13 +112,10 @@ export class Conversation {
     this.#socket.removeAllListeners('close').destroy();
   }
 
-  get flow(): Flow {
-    return { target: this.#target, port: this.#port };
-  }
-
   report(): ConversationReport {
     return {
-      ...this.flow,
+      target: this.#target,
+      port: this.#port,
       label: this.#label,
       opened: this.#opened,
       ...(this.#server === undefined ? {} : { server: this.#server }),

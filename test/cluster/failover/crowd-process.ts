@@ -4,7 +4,6 @@ import { createInterface } from 'node:readline';
 import { projectRoot } from '../../lab/index.js';
 import type { Target } from '../client.js';
 import type { Place } from '../place.js';
-import type { Flow } from './conversation.js';
 import type { CrowdAnswer, CrowdReport, CrowdRequest, CrowdResult, OpenRequest } from './crowd.js';
 
 /** `crowd.ts` at work in a place. Its connections take the targets in turn. */
@@ -32,9 +31,8 @@ export class Crowd {
   }
 
   /** Opens long connections. Resolves when all are established. */
-  async open(request: OpenRequest): Promise<readonly Flow[]> {
-    const result = await this.#ask({ id: this.#next(), what: 'open', targets: this.#targets, ...request });
-    return 'flows' in result ? result.flows : [];
+  async open(request: OpenRequest): Promise<void> {
+    await this.#ask({ id: this.#next(), what: 'open', targets: this.#targets, ...request });
   }
 
   /** Begins with short ones, one every so many milliseconds. */

@@ -7,7 +7,7 @@ import { get } from 'node:http';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Target } from '../client.js';
-import { Conversation, type ConversationReport, type Flow } from './conversation.js';
+import { Conversation, type ConversationReport } from './conversation.js';
 
 export interface OpenRequest {
   /** What to call them in the report. */
@@ -19,7 +19,7 @@ export interface OpenRequest {
   readonly over: number;
 }
 
-export type CrowdRequest = { readonly id: number } /** Answers with their flows. */ & (
+export type CrowdRequest = { readonly id: number } & (
   | ({ readonly what: 'open'; readonly targets: readonly Target[] } & OpenRequest)
   /** Short connections, one every so many milliseconds. */
   | { readonly what: 'request'; readonly targets: readonly Target[]; readonly interval: number }
@@ -43,10 +43,7 @@ export interface CrowdReport {
   readonly troubles: readonly Trouble[];
 }
 
-export type CrowdResult =
-  | { readonly flows: readonly Flow[] }
-  | { readonly report: CrowdReport }
-  | { readonly done: true };
+export type CrowdResult = { readonly report: CrowdReport } | { readonly done: true };
 
 export type CrowdAnswer = { readonly id: number } & (CrowdResult | { readonly error: string });
 
@@ -61,15 +58,14 @@ let requests = 0;
 let troubles: Trouble[] = [];
 let repeat: NodeJS.Timeout | undefined;
 
-async function open({ label, count, talks, over, targets }: CrowdRequest & { what: 'open' }): Promise<Flow[]> {
+async function open({ label, count, talks, over, targets }: CrowdRequest & { what: 'open' }): Promise<void> {
   const opening = Array.from({ length: count }, async (_, index) => {
     await delay((over * index) / count);
     const conversation = await Conversation.open(label, nth(targets, index));
     conversations.push(conversation);
     if (talks) conversation.speak();
-    return conversation.flow;
   });
-  return await Promise.all(opening);
+  await Promise.all(opening);
 }
 
 function startRequests(targets: readonly Target[], interval: number): void {
@@ -111,7 +107,8 @@ async function settle(within: number): Promise<CrowdReport> {
 async function answer(request: CrowdRequest): Promise<CrowdResult> {
   switch (request.what) {
     case 'open':
-      return { flows: await open(request) };
+      await open(request);
+      return { done: true };
     case 'request':
       startRequests(request.targets, request.interval);
       return { done: true };

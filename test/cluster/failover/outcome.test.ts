@@ -1,9 +1,10 @@
 import { expect, test } from '@jest/globals';
-import type { ConversationReport } from './conversation.js';
+import { type ConversationReport, flowKey } from './conversation.js';
 import { type Observation, outcomeOf } from './outcome.js';
 
 const BEGAN = 10_000;
 const TARGET = { address: '10.200.0.1', port: 80 };
+const ONE = flowKey({ target: TARGET, port: 1 });
 
 function conversation(port: number, more: Partial<ConversationReport> = {}): ConversationReport {
   return { label: 'talking', target: TARGET, port, opened: 0, sent: 64, received: 64, silences: [], ...more };
@@ -14,15 +15,8 @@ function observe(more: Partial<Observation['report']>): Observation {
     report: { conversations: [], requests: 0, troubles: [], ...more },
     began: BEGAN,
     converged: BEGAN + 400,
-    before: new Map([
-      [1, 'edge1'],
-      [2, 'edge2'],
-    ]),
-    after: new Map([
-      [1, 'edge2'],
-      [2, 'edge2'],
-    ]),
-    destinations: new Map([[1, '10.2.0.21']]),
+    moved: new Set([ONE]),
+    destinations: new Map([[ONE, '10.2.0.21']]),
   };
 }
 

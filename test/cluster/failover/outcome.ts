@@ -1,5 +1,5 @@
 /** From what clients took down to what is said about a failover. Pure. */
-import type { ConversationReport } from './conversation.js';
+import { type ConversationReport, flowKey } from './conversation.js';
 import type { CrowdReport } from './crowd.js';
 
 /** Silence that is not of the rhythm any more, on a machine with one slow processor. */
@@ -13,7 +13,7 @@ export type Kind = (typeof KINDS)[number];
 
 export interface Count {
   readonly total: number;
-  /** Of them, those that the router sent to another balancer afterwards. */
+  /** Of them, those of which the router sent anything to another balancer afterwards. */
   readonly moved: number;
   /** Of all: bytes missing, wrong, or without an answer. */
   readonly broken: number;
@@ -59,21 +59,20 @@ export interface Observation {
   /** When it happened, and when all was as it is to be; milliseconds since the epoch. */
   readonly began: number;
   readonly converged: number;
-  /** The balancer each connection was sent to before and after, by the client's port. */
-  readonly before: ReadonlyMap<number, string>;
-  readonly after: ReadonlyMap<number, string>;
-  /** Where the balancers sent each. */
-  readonly destinations: ReadonlyMap<number, string>;
+  /** By `flowKey`, those of which the router sent anything to another balancer afterwards. */
+  readonly moved: ReadonlySet<string>;
+  /** Where the balancers had sent each, by `flowKey`. */
+  readonly destinations: ReadonlyMap<string, string>;
 }
 
-export function outcomeOf({ report, began, converged, before, after, destinations }: Observation): Outcome {
+export function outcomeOf({ report, began, converged, moved, destinations }: Observation): Outcome {
   const { conversations, troubles } = report;
-  const moved = ({ port }: ConversationReport) => before.get(port) !== after.get(port);
+  const hasMoved = (each: ConversationReport) => moved.has(flowKey(each));
   const count = (kind: Kind): Count => {
     const some = conversations.filter(({ label }) => label === kind);
     return {
       total: some.length,
-      moved: some.filter(moved).length,
+      moved: some.filter(hasMoved).length,
       broken: some.filter(({ broken }) => broken !== undefined).length,
     };
   };
@@ -95,11 +94,11 @@ export function outcomeOf({ report, began, converged, before, after, destination
     steady: Math.max(began, ...disturbances) - began,
     converged: converged - began,
     losses: conversations.flatMap((each) => {
-      const { label: kind, broken, port, server } = each;
+      const { label: kind, broken, server } = each;
       if (broken === undefined) return [];
       const { why, at } = broken;
-      const destination = destinations.get(port) ?? '';
-      const loss = { kind, why, after: at - began, destination, moved: moved(each) };
+      const destination = destinations.get(flowKey(each)) ?? '';
+      const loss = { kind, why, after: at - began, destination, moved: hasMoved(each) };
       return [server === undefined ? loss : { ...loss, server }];
     }),
     requests: {

@@ -112,7 +112,8 @@ export class Scene implements AsyncDisposable {
 
   /** Has an event befall the clients' connections. */
   async measure(event: Event): Promise<Outcome> {
-    return await measure({ cluster: this.cluster, crowd: this.#crowd, edges: EDGES, ages: this.#profile.ages }, event);
+    const { ages } = this.#profile;
+    return await measure({ cluster: this.cluster, crowd: this.#crowd, port: WEB.tcp, edges: EDGES, ages }, event);
   }
 
   /** Makes it so that exactly these balancers are at work, and waits until they are. */

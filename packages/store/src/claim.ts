@@ -76,13 +76,14 @@ export async function putClaim(
 }
 
 /**
- * Whether a holder lives, from one look at its lease. A lease that has come down to a third of its time has missed
- * a renewal and all its repetitions; one that has not for as long as it lasts is being renewed.
+ * Whether a holder lives, from one look at its lease. A lease that has come down to less than a third of its time has
+ * missed a renewal and all its repetitions; one that has not for as long as it lasts is being renewed. Of three seconds
+ * the one that is left, rounded down, may still be the two of a lease that is about to be renewed.
  *
  * @param observed milliseconds since the first look at this lease
  */
 export function judge({ granted, remaining }: LeaseTime, observed: number): 'gone' | 'living' | 'unclear' {
-  if (remaining <= granted / 3) {
+  if (remaining < granted / 3) {
     return 'gone';
   }
   return observed > (granted + 1) * 1000 ? 'living' : 'unclear';

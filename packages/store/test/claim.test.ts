@@ -19,6 +19,11 @@ test('a lease of two seconds, the shortest there is, is low in its last', () => 
   expect(judge({ granted: 2, remaining: 1 }, 3001)).toBe('living');
 });
 
+test('a lease of three seconds that is about to be renewed is not taken for dead', () => {
+  expect(judge({ granted: 3, remaining: 1 }, 1000)).toBe('unclear');
+  expect(judge({ granted: 3, remaining: 0 }, 2000)).toBe('gone');
+});
+
 test('a claim says that its run has ended, beside what it said before', () => {
   const value = ended('{"machine":"a","pid":7}', new Date(0));
   expect(JSON.parse(value)).toEqual({ machine: 'a', pid: 7, stopped: '1970-01-01T00:00:00.000Z' });

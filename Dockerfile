@@ -15,7 +15,7 @@ WORKDIR /src
 COPY . .
 # Anything but nothing: take the bundles that `npm run build` has made in this checkout, and ask no network.
 ARG PREBUILT=
-RUN image/bundles.sh "${PREBUILT}" && image/root.sh /image && mkdir /state
+RUN packages/cli/image/bundles.sh "${PREBUILT}" && packages/cli/image/root.sh /image && mkdir /state
 
 FROM scratch
 COPY --from=build /image/system /

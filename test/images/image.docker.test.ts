@@ -65,7 +65,7 @@ describe('the image', () => {
     await rm(join(directory, 'packages', 'cli', 'bundles'), { recursive: true });
     await linkModules(directory);
     // npm would ask the network.
-    await run('sh', ['-ec', 'grep -v "npm ci" image/bundles.sh | sh'], { cwd: directory });
+    await run('sh', ['-ec', 'grep -v "npm ci" packages/cli/image/bundles.sh | sh'], { cwd: directory });
     const made = await readdir(join(directory, 'packages', 'cli', 'bundles'));
     const wanted = (await commands()).map((command) => `${command}.cjs.compiled`);
     expect(made.filter((name) => name.endsWith('.compiled')).toSorted()).toEqual(wanted.toSorted());

@@ -1,7 +1,7 @@
 import { defineCommand, type Environment, EXIT, runCommand, UsageError } from '@clusterf/daemon';
 import type { Reading } from '@clusterf/store';
 import { complain, inWords } from './tree/in-words.js';
-import { readDocuments } from './tree/read-documents.js';
+import { documentsOption, readDocuments } from './tree/read-documents.js';
 import { propose } from './tree/proposal.js';
 import { isRefused, tell } from './tree/report-findings.js';
 import { openOneTree, treeOptions } from './tree/tree-options.js';
@@ -18,12 +18,7 @@ export const command = defineCommand({
   version: VERSION,
   attended: true,
   options: {
-    file: {
-      type: 'list',
-      alias: 'f',
-      group: 'Documents',
-      describe: 'file, directory of *.yaml, *.yml and *.json, or - for standard input; repeatable',
-    },
+    ...documentsOption,
     ...treeOptions,
     prune: {
       type: 'boolean',

@@ -1,6 +1,6 @@
 import { defineCommand, type Environment, runCommand } from '@clusterf/daemon';
 import { ConfigTree } from '@clusterf/model';
-import { etcdFlags, etcdOptions, openSource, openTree, type SourceEvent } from '@clusterf/store';
+import { etcdFlags, etcdOptions, openSource, openTree, type SourceEvent, sourceFlags } from '@clusterf/store';
 import { configAsJson, configAsText } from './config-output.js';
 import { complain, inWords } from './tree/in-words.js';
 import { VERSION } from './version.js';
@@ -14,18 +14,7 @@ export const command = defineCommand({
   version: VERSION,
   attended: true,
   options: {
-    'config-source': {
-      type: 'list',
-      group: 'Configuration',
-      describe:
-        'where the tree is: etcd://HOST:PORT,…/PREFIX, etcd+https://…, file:///DIRECTORY; repeatable, later ones override',
-      defaultText: 'etcd:',
-    },
-    'filter-routes': {
-      type: 'string',
-      group: 'Configuration',
-      describe: 'take routes only from sources whose URL begins with this',
-    },
+    ...sourceFlags,
     ...etcdFlags,
     json: { type: 'boolean', group: 'Output', describe: 'one line of JSON' },
     listen: { type: 'boolean', group: 'Output', describe: 'go on, and print every change' },

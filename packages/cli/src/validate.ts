@@ -2,7 +2,7 @@ import { defineCommand, type Environment, EXIT, runCommand } from '@clusterf/dae
 import { asData, asTable, outputOption } from './output.js';
 import { checkEntry, type Finding } from './tree/findings.js';
 import { inWords } from './tree/in-words.js';
-import { readDocuments } from './tree/read-documents.js';
+import { documentsOption, readDocuments } from './tree/read-documents.js';
 import { openOneTree, treeOptions, type TreeOptionValues } from './tree/tree-options.js';
 import { checkTogether } from './tree/whole-tree.js';
 import { VERSION } from './version.js';
@@ -17,12 +17,7 @@ export const command = defineCommand({
   version: VERSION,
   attended: true,
   options: {
-    file: {
-      type: 'list',
-      alias: 'f',
-      group: 'Documents',
-      describe: 'file, directory of *.yaml, *.yml and *.json, or - for standard input; repeatable',
-    },
+    ...documentsOption,
     ...treeOptions,
     ...outputOption,
   },

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { defineCommand, httpListenOption, type OptionsOf } from '@clusterf/daemon';
 import { checkName } from '@clusterf/model';
-import { etcdFlags } from '@clusterf/store';
+import { etcdFlags, sourceFlags } from '@clusterf/store';
 import { checkInterfaceName } from './addresses/index.js';
 import { checkMasquerade } from './masquerade/index.js';
 import { PROFILE_NAMES } from './profiles.js';
@@ -21,18 +21,7 @@ export const command = defineCommand({
     "Keeps this machine's kernel IPVS table as the configuration tree says. Needs CAP_NET_ADMIN and a kernel with ip_vs.",
   version: '0.1.0',
   options: {
-    'config-source': {
-      type: 'list',
-      group: 'Configuration',
-      describe:
-        'where the tree is: etcd://HOST:PORT,…/PREFIX, etcd+https://…, file:///DIRECTORY; repeatable, later ones override',
-      defaultText: 'etcd:',
-    },
-    'filter-routes': {
-      type: 'string',
-      group: 'Configuration',
-      describe: 'take routes only from sources whose URL begins with this',
-    },
+    ...sourceFlags,
     'only-host': {
       type: 'string',
       group: 'Configuration',

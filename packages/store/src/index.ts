@@ -18,6 +18,7 @@ export type { ClaimEntry } from './own-keys.js';
 export { processIdentity } from './process-identity.js';
 export * from './registrations.js';
 export * from './source.js';
+export * from './source-flags.js';
 export * from './tree-roles.js';
 export * from './unavailable-error.js';
 export * from './url.js';

@@ -3,6 +3,16 @@ import { flatten } from './flatten.js';
 import { parseDocuments } from './parse-documents.js';
 import { readInputs } from './read-input.js';
 
+/** Of every command that takes documents. */
+export const documentsOption = {
+  file: {
+    type: 'list',
+    alias: 'f',
+    group: 'Documents',
+    describe: 'file, directory of *.yaml, *.yml and *.json, or - for standard input; repeatable',
+  },
+} as const;
+
 /** Entries from files. */
 export interface Documents {
   /** Values as JSON text, by path. */

@@ -37,8 +37,8 @@ setcap cap_net_admin=p "$system/usr/lib/clusterf/setpriv"
 
 cli=packages/cli
 mkdir -p "$lib"
-cp -R "$cli/bin" "$cli/bundles" "$cli/start.cjs" image/healthcheck.cjs "$lib"
-install image/command.sh "$lib/command"
+cp -R "$cli/bin" "$cli/bundles" "$cli/start.cjs" "$cli/image/healthcheck.cjs" "$lib"
+install "$cli/image/command.sh" "$lib/command"
 mkdir -p "$1/commands/usr/bin"
 for bin in "$cli"/bin/*.cjs; do
   ln -s ../lib/clusterf/command "$1/commands/usr/bin/$(basename "$bin" .cjs)"

@@ -17,68 +17,23 @@
  * - `#dirty` has every virtual service whose desired or actual state may have changed since it was last brought in
  *   line, and every one that something is still to be done for: held back, draining, refused.
  */
-import { type Clock, delay, FailureError, isBug, type Logger, type PassReason, ReconcileLoop } from '@clusterf/daemon';
+import { delay, FailureError, isBug, type PassReason, ReconcileLoop } from '@clusterf/daemon';
 import type { Problem } from '@clusterf/model';
-import type { Source } from '@clusterf/store';
-import { apply, type Failure, isStale, type Kernel } from './apply.js';
+import type { AgentOptions, AgentParts } from './agent-parts.js';
+import { apply, type Failure, isStale } from './apply.js';
 import { diff } from './diff.js';
 import { DrainWatch } from './drain-watch.js';
-import type { EtcdEndpoints } from './etcd-endpoints.js';
 import { type Changes, Follower } from './follow.js';
-import type { Ownership } from './ownership.js';
-import type { Desired, PlanOptions } from './plan.js';
+import type { Desired } from './plan.js';
 import { Planner } from './planner.js';
 import { printTable } from './print.js';
 import { type Rehearsal, rehearsalText } from './rehearsal.js';
-import { type Observer, Report } from './report.js';
-import type { Circumstances, Restraint } from './restraint.js';
+import { Report } from './report.js';
+import type { Circumstances } from './restraint.js';
 import { Retries } from './retries.js';
-import type { StateDirectory } from './state-directory.js';
 import type { AgentStatus } from './status.js';
-import type { Surroundings } from './surroundings.js';
 import { type MutableTable, recognise, type Table } from './table.js';
 import { KernelView } from './view.js';
-
-export interface AgentOptions extends PlanOptions {
-  /** Routes only from sources whose URL begins so: `--filter-routes`. */
-  readonly filterRoutes?: string | undefined;
-  /** Milliseconds between walks of the kernel's table: `--resync`; 0 = none. */
-  readonly resync: number;
-  /** Print the operations and write nothing: `--noop`. */
-  readonly noop: boolean;
-  /** Print the table after every pass that changed it: `--print`. */
-  readonly print: boolean;
-  /** Delete every virtual service before the first pass: `--flush`. */
-  readonly flush: boolean;
-  /** What is in the kernel at the start is ours, whoever made it: `--adopt`. */
-  readonly adopt: boolean;
-  /** Return when the kernel is as the tree says: `--once`. */
-  readonly once: boolean;
-  /** Take a tree that publishes nothing at its word from the start: no typo in a prefix can be the reason for it. */
-  readonly trustEmpty?: boolean | undefined;
-}
-
-export interface AgentParts {
-  readonly sources: readonly Source[];
-  readonly kernel: Kernel;
-  readonly ownership: Ownership;
-  readonly restraint: Restraint;
-  readonly surroundings: AgentSurroundings;
-  readonly etcd: EtcdEndpoints;
-  readonly state: Pick<StateDirectory, 'verify' | 'problems' | 'obstacle'>;
-  readonly observer: Observer;
-  readonly log: Logger;
-  /** Takes what `--print` and `--noop` say. */
-  readonly print: (text: string) => void;
-  readonly clock: Clock;
-  /** Milliseconds since 1970, for what is written down for the next run. */
-  readonly wall: () => number;
-  /** Stops the agent: the pass under way is finished, the kernel's table is left as it is. */
-  readonly signal: AbortSignal;
-}
-
-/** As much of the surroundings as the agent uses. */
-export type AgentSurroundings = Pick<Surroundings, keyof Surroundings>;
 
 /** Against somebody who changes the same virtual service as fast as we read it. */
 const MAX_ROUNDS = 3;

@@ -58,7 +58,7 @@ describe('a second agent on a machine', () => {
     await using first = site.start(...QUICK);
     await untilReady(first);
     const { pid = 0 } = first;
-    const refusal = `another clusterf-ipvs, process ${pid}, keeps this machine's IPVS table; end it first`;
+    const refusal = `another clusterf-ipvs or clusterf up, process ${pid}, keeps this machine's IPVS table; end it first`;
 
     await using second = site.start(...QUICK);
     expect(await second.exit()).toBe(1);
@@ -113,7 +113,7 @@ describe('a second agent on a machine', () => {
     await using second = site.start(...QUICK);
     expect(await second.exit()).toBe(1);
     expect(second.log).toMatchObject([
-      { message: expect.stringContaining(`another clusterf-ipvs, process ${first.pid},`) },
+      { message: expect.stringContaining(`another clusterf-ipvs or clusterf up, process ${first.pid},`) },
     ]);
   });
 

@@ -138,8 +138,11 @@ describe('clusterf-ipvs', () => {
   test('puts everything back when IPVS itself was unloaded and loaded again', async () => {
     await using agent = new AgentProcess('clusterf-ipvs', [...flags, '--resync', '300ms']);
     await until('the first pass', async () => (await table()).length === 2);
+    const { pid = 0 } = agent;
+    // It would put back what holds the modules faster than these are gone.
+    process.kill(pid, 'SIGSTOP');
+    await run('ipvsadm', ['-C']);
     await until('it to be unloaded', async () => {
-      await run('ipvsadm', ['-C']);
       const users = await readdir('/sys/module/ip_vs/holders').catch(() => []);
       return await run('modprobe', ['-r', ...users, 'ip_vs']).then(
         () => true,
@@ -147,6 +150,7 @@ describe('clusterf-ipvs', () => {
       );
     });
     await run('modprobe', ['ip_vs']);
+    process.kill(pid, 'SIGCONT');
     await until('the repair', async () => (await table()).length === 2);
     expect(await agent.stop('SIGTERM')).toBe(0);
   });

@@ -36,7 +36,9 @@ export async function lockNamespace(log: Logger): Promise<void> {
       return;
     }
     const who = typeof holder === 'object' ? `process ${holder.pid}` : 'whose process cannot be seen from here';
-    throw new FailureError(`another clusterf-ipvs or clusterf up, ${who}, keeps this machine's IPVS table; end it first`);
+    throw new FailureError(
+      `another clusterf-ipvs or clusterf up, ${who}, keeps this machine's IPVS table; end it first`,
+    );
   }
   server.unref(); // It keeps nobody waiting, and is closed by the process's end.
 }

@@ -35,6 +35,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   kernel.close();
+  // Left, as it should be, by whoever was not told to take it along; a single test may not have made it.
+  await run('ip', ['link', 'delete', 'clusterf0']).catch(() => undefined);
   await stack[Symbol.asyncDispose]();
 });
 

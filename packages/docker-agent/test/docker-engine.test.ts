@@ -2,6 +2,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import http, { type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { listen } from '../../../test/fixtures/listen.js';
+import { until } from '../../../test/fixtures/until.js';
 import type { DockerEvent, Engine } from '../src/container.js';
 import { connectDocker } from '../src/docker.js';
 
@@ -33,7 +34,8 @@ test('a subscription counts as accepted though nothing is answered before the fi
   });
   const over = new AbortController();
   const events = await engine.subscribe(1, over.signal);
-  answer?.write(`${JSON.stringify(EVENT)}\n`);
+  const response = await until('it is asked', () => answer);
+  response.write(`${JSON.stringify(EVENT)}\n`);
   expect(await first(events)).toMatchObject({ action: 'die', time: 5 });
   over.abort();
 });
@@ -47,6 +49,7 @@ test('one that is refused while it is waited for is refused; later on, it is the
   const { signal } = new AbortController();
   await expect(engine.subscribe(1, signal)).rejects.toThrow('docker answers 500 to GET /events: no events');
   const events = await engine.subscribe(7_500, signal);
+  await until('it is asked', () => held.length > 0);
   held.forEach(refuse);
   await expect(first(events)).rejects.toThrow('no events');
 });

@@ -332,7 +332,12 @@ test('an upgrade restarts what runs, and neither kernel, tree nor configuration 
 
 test('removed, it takes along what it put into the kernel, and leaves its configuration', async () => {
   await machine.output(`ipvsadm ${FOREIGN}`);
+  // To systemd, and so to whoever wrote it, the end of it is no command.
+  const line = 'CLUSTERF_FILTER_ROUTES=etcd: $(touch /root/executed); touch /root/executed\n';
+  await machine.output(['tee', '-a', '/etc/default/clusterf-ipvs'], { input: line });
   await dpkg('--remove', 'clusterf');
+  expect(await machine.run(['ls', '/root/executed'])).toMatchObject({ status: 2 });
+  expect(await systemd.run(['ls', '/run/clusterf'])).toMatchObject({ status: 2 });
   expect(await table()).toEqual([FOREIGN]);
   expect(await machine.run(['ip', 'link', 'show', 'clusterf0'])).toMatchObject({ status: 1 });
   expect(await systemd.run(['pgrep', '--full', '/usr/bin/clusterf-'])).toMatchObject({ status: 1 });

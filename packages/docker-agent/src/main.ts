@@ -1,5 +1,12 @@
 import { type Environment, runCommand, systemClock } from '@clusterf/daemon';
-import { type ClaimEntry, etcdConcerns, etcdOptions, openRegistrations, type RegistrationEvent } from '@clusterf/store';
+import {
+  type ClaimEntry,
+  etcdConcerns,
+  etcdOptions,
+  openRegistrations,
+  parseSourceUrl,
+  type RegistrationEvent,
+} from '@clusterf/store';
 import { agentSettings, assembleAgent, connect } from './assemble.js';
 import { explainContainer } from './explain-container.js';
 import type { Explanation } from './explain.js';
@@ -26,7 +33,7 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       version: command.version,
       docker: agent.endpoint,
       host: hostName(options),
-      tree: options.configSource,
+      tree: parseSourceUrl(options.configSource, etcdOptions(options)).url,
     });
     for (const concern of await etcdConcerns([options.configSource], etcdOptions(options))) log.warn(concern);
     if (!options.once && !options.noop) agent.health.show();

@@ -30,6 +30,9 @@ export function inPlainWords(host: string, user: string | undefined, error: unkn
   if (/user name is empty|authentication failed|invalid auth token|user name not found/.test(message)) {
     return new RefusedError(UnavailableError.from(`etcd ${host}`, error).message, { cause: error });
   }
+  if (message.includes('it hangs up at once')) {
+    return UnavailableError.from(`etcd ${host}`, error);
+  }
   if (error instanceof Error && kindOf(error) === 'away') {
     const why = /connect [A-Z]+|Name resolution failed/.exec(message)?.[0] ?? 'no answer in time';
     return new UnavailableError(`etcd ${host} does not answer (${why})`, { cause: error });

@@ -86,12 +86,27 @@ function etcdLocation(
   path: string,
   options: EtcdOptions,
 ): EtcdLocation {
+  refuseSecret(text, authority);
   refuseUnusable(text, scheme, options);
+  if (path.includes('?')) {
+    throw new ConfigurationError(
+      `configuration source ${JSON.stringify(text)} has a query; expected a prefix at its end`,
+    );
+  }
   const { hosts: otherHosts = [], prefix: otherPrefix = DEFAULT_PREFIX } = options;
   const written = authority === '' ? otherHosts : authority.split(',');
   const hosts = (written.length === 0 ? [DEFAULT_HOST] : written).map((host) => canonicalHost(text, host));
   const prefix = canonicalPrefix(path === '' ? otherPrefix : path);
   return { type: 'etcd', url: `etcd+${scheme}://${hosts.join(',')}${prefix || '/'}`, scheme, hosts, prefix };
+}
+
+/** Command lines and environments are for others to see, and messages end up in logs. */
+function refuseSecret(text: string, authority: string): void {
+  if (!authority.includes('@')) return;
+  const shown = text.replace(authority, authority.replace(/^.*@/, '…@'));
+  throw new ConfigurationError(
+    `configuration source ${JSON.stringify(shown)} names a user; expected --etcd-user and --etcd-password-file`,
+  );
 }
 
 /** What would be left out without a word is more likely meant to count. */

@@ -4,7 +4,7 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type EtcdOptions, openRegistrations, openSource } from '@clusterf/store';
+import { type EtcdOptions, openRegistrations, openSource, openTree } from '@clusterf/store';
 import { type Authority, etcdTlsFlags, type KeyPair, makeAuthority } from '../../../test/fixtures/certificates.js';
 import { type EtcdProcess, startEtcd } from '../../../test/fixtures/etcd.js';
 import { until } from '../../../test/fixtures/until.js';
@@ -145,11 +145,14 @@ describe('is told of with what to look at:', () => {
   });
 
   test('an etcd that speaks TLS, asked in plain HTTP', async () => {
-    await using reader = read(openSource(`etcd+http://${etcd.tls.host}/clusterf`));
-    expect((await reader.next('unavailable')).error.message).toBe(
+    const url = `etcd+http://${etcd.tls.host}/clusterf`;
+    const message =
       `etcd ${etcd.tls.host}: it hangs up at once (Failed to connect); ` +
-        'if it is meant to be asked by https, expected etcd+https:// or --etcd-scheme https',
-    );
+      'if it is meant to be asked by https, expected etcd+https:// or --etcd-scheme https';
+    await using reader = read(openSource(url));
+    expect((await reader.next('unavailable')).error.message).toBe(message);
+    using tree = openTree(url);
+    await expect(tree.read()).rejects.toThrow(message);
   });
 
   test('an authority that registrations do not find', async () => {

@@ -57,12 +57,21 @@ describe('a configuration source', () => {
     ['etcd://h1,,h2/x', 'the etcd host is ""'],
     ['etcd://::1/x', 'the etcd host is "::1"; expected HOST or HOST:PORT, an IPv6 address in brackets'],
     ['etcd://[h1]/x', 'the etcd host is "[h1]"'],
-    ['etcd://user:pass@h1/x', 'the etcd host is "user:pass@h1"'],
+    ['etcd://h1/x?y=1', '"etcd://h1/x?y=1" has a query; expected a prefix at its end'],
     ['etcd://a b/x', 'the etcd host is "a b"'],
   ])('%j is refused: %s', (text, message) => {
     expect(() => parseSourceUrl(text)).toThrow(ConfigurationError);
     expect(() => parseSourceUrl(text)).toThrow(message);
   });
+
+  test.each(['etcd://user:s3cret@h1/x', 'etcd+https://h0,user:s3c@ret@h1/x'])(
+    '%s is refused, its secret kept',
+    (text) => {
+      const shown = JSON.stringify(text.replace(/(?<=:\/\/).*@/, '…@'));
+      const message = `configuration source ${shown} names a user; expected --etcd-user and --etcd-password-file`;
+      expect(() => parseSourceUrl(text)).toThrow(new ConfigurationError(message));
+    },
+  );
 
   test.each<[string, EtcdOptions, string]>([
     [

@@ -1,5 +1,6 @@
 import { defineCommand, type Environment, FailureError, runCommand, systemClock, UsageError } from '@clusterf/daemon';
 import { decodeDrain, type Drain, encodeDrain } from '@clusterf/model';
+import type { EditableTree } from '@clusterf/store';
 import { onOneLine, outputOption } from '../output.js';
 import { inWords } from '../tree/in-words.js';
 import { openOneTree, treeOptions } from '../tree/tree-options.js';
@@ -55,11 +56,13 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       }
       const target = resolve(operands, there, { verb: 'drain', force: options.force });
       const before = there.drained.find(({ kind, name }) => kind === target.kind && name === target.name);
-      if (before === undefined && !options.force) refuse(target, there);
+      const isGuarded = before === undefined && !options.force;
+      if (isGuarded) refuse(target, there);
       const path = drainKey(target);
       const stored = reading.get(path)?.value;
       const wanted = entryOf(stored, options.reason);
       if (wanted !== stored) await tree.write(new Map([[path, wanted]]), reading);
+      if (isGuarded) await refuseAfterwards(target, tree);
       say(before === undefined ? inForce(target, there) : `${describe(target)} was drained already${saidOf(before)}`);
       if (options.wait === undefined) return;
       const drain = readDrain(wanted);
@@ -81,6 +84,23 @@ function refuse(target: Target, there: Known): void {
     throw new FailureError(
       `${describe(target)} is not drained: ${obstacles.join('; ')}. --force drains it all the same`,
     );
+}
+
+/**
+ * Of two that drain at once each sees the other's drain at the latest here, and what is left then is not enough: it is
+ * undone, if need be by both.
+ *
+ * @throws {FailureError} if something speaks against it now
+ */
+async function refuseAfterwards(target: Target, tree: EditableTree): Promise<void> {
+  const reading = await tree.read();
+  const path = drainKey(target);
+  try {
+    refuse(target, known(new Map([...reading].filter(([each]) => each !== path))));
+  } catch (error) {
+    await tree.write(new Map([[path, undefined]]), reading);
+    throw error;
+  }
 }
 
 /** As the balancers read it: what cannot be read says nothing. */

@@ -96,6 +96,14 @@ test('what would leave a service with nothing is refused, says which, and is don
   expect(Object.keys(await drains())).toEqual([HOST, 'drain/hosts/docker2']);
 });
 
+test('of two that together would leave a service with nothing, drained at once, at most one is', async () => {
+  const done = await Promise.all([drain('docker1'), drain('docker2')]);
+  const refused = done.filter(({ code }) => code === 1);
+  expect(refused.length).toBeGreaterThanOrEqual(1);
+  for (const { stderr } of refused) expect(stderr).toContain('nothing else takes connections for web');
+  expect(Object.keys(await drains())).toHaveLength(2 - refused.length);
+});
+
 test.each([
   [['host', 'docker9'], 1, 'no host "docker9" in this tree; there are docker1, docker2'],
   [['docker9'], 1, '"docker9" is no host, backend'],

@@ -1,4 +1,4 @@
-import { EXIT, type Environment, flushed } from '@clusterf/daemon';
+import { EXIT, type Environment, printAll } from '@clusterf/daemon';
 import { SUBCOMMANDS } from './subcommands.js';
 import { VERSION } from './version.js';
 
@@ -7,9 +7,10 @@ const SUMMARY = 'Containers published on virtual addresses, balanced by the kern
 /** The `clusterf` command: finds the command that is named first and leaves the rest to it. @returns the exit code */
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
   const [name, ...rest] = argv;
-  if (name === '--version') return await print(`clusterf ${VERSION}\n`);
-  if (name === '--help' || name === '-h') return await print(await help());
-  if (name === 'help') return rest[0] === undefined ? await print(await help()) : await main([rest[0], '--help'], env);
+  if (name === '--version') return await printAll('clusterf', `clusterf ${VERSION}\n`);
+  if (name === '--help' || name === '-h') return await printAll('clusterf', await help());
+  if (name === 'help')
+    return rest[0] === undefined ? await printAll('clusterf', await help()) : await main([rest[0], '--help'], env);
   if (name === undefined) return refuse('a command is missing');
   const load = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
   if (load === undefined) return refuse(`unknown command ${JSON.stringify(name)}`);
@@ -41,12 +42,6 @@ async function help(): Promise<string> {
 /** As far as the first full stop or colon. */
 function inShort(summary: string): string {
   return summary.replace(/[.:]\s[^]*$/, '').replace(/\.$/, '');
-}
-
-async function print(text: string): Promise<number> {
-  process.stdout.write(text);
-  await flushed(process.stdout);
-  return EXIT.ok;
 }
 
 function refuse(complaint: string): number {

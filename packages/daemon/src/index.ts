@@ -2,7 +2,6 @@ export * from './backoff.js';
 export * from './clock.js';
 export * from './duration.js';
 export * from './errors.js';
-export { flushed } from './flushed.js';
 export * from './http.js';
 export * from './http-listen.js';
 export * from './logger.js';
@@ -18,6 +17,7 @@ export {
   type Values,
 } from './option-types.js';
 export * from './options.js';
+export { printAll } from './output.js';
 export { ProblemLog } from './problem-log.js';
 export * from './process.js';
 export * from './reconcile.js';

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { CommandError, CONFIGURATION_CODE, errorCode, EXIT, isBug, toError } from './errors.js';
-import { flushed } from './flushed.js';
 import { createLogger, type Logger } from './logger.js';
 import type { commonOptions, CommandSpec, OptionsOf, Values } from './option-types.js';
 import { parseOptions, type Environment } from './options.js';
+import { Output, printAll, unwritten } from './output.js';
 
 export interface CommandContext {
   /**
@@ -27,7 +27,8 @@ const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 /**
  * The shell around a command: options, logger, signals, exit code. A second signal exits at once, with 128 + its
- * number, for whoever finds the orderly way too slow.
+ * number, for whoever finds the orderly way too slow. What is printed and cannot be written is a failure of a command,
+ * and ends an attended one; a daemon tells it and goes on.
  *
  * @returns the exit code, the log flushed; the caller passes it to `process.exit`, so that nothing left open
  *   keeps a finished command alive
@@ -38,8 +39,8 @@ export async function runCommand<const S extends CommandSpec>(
   env: Environment,
   main: Main<S>,
 ): Promise<number> {
-  // Who reads our output may go, and take neither the agent nor the traffic along.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  // Who reads our log may go, and take neither the agent nor the traffic along.
+  process.stderr.on('error', () => undefined);
   let parsed;
   try {
     parsed = await parseOptions(spec, argv, env);
@@ -49,11 +50,7 @@ export async function runCommand<const S extends CommandSpec>(
     if (thrown.exitCode === EXIT.usage) process.stderr.write(`Try '${spec.command} --help'.\n`);
     return thrown.exitCode;
   }
-  if (parsed.kind === 'print') {
-    process.stdout.write(`${parsed.text}\n`);
-    await flushed(process.stdout);
-    return EXIT.ok;
-  }
+  if (parsed.kind === 'print') return await printAll(spec.command, `${parsed.text}\n`);
 
   // Seen through the options every command shares: a conditional type over S does not resolve here.
   const { logLevel, logFormat, debug } = parsed.options as Values<typeof commonOptions>;
@@ -65,9 +62,16 @@ export async function runCommand<const S extends CommandSpec>(
     stream: process.stderr,
   });
   const { options, operands } = parsed;
-  const code = await supervise(log, attended, (received) => main(options, { ...received, log, operands }));
-  await Promise.all([log.close(), flushed(process.stdout)]);
-  return code;
+  const stop = new AbortController();
+  const output = new Output(process.stdout, (failure) => {
+    if (failure !== undefined) log.error(unwritten(failure), { code: errorCode(failure) });
+    if (attended) stop.abort();
+  });
+  const code = await supervise(log, attended, stop, (received) => main(options, { ...received, log, operands }));
+  const isIncomplete = (await output.end()) !== undefined;
+  await log.close();
+  // A daemon that was told to stop has done what it is for.
+  return isIncomplete && (attended || !stop.signal.aborted) ? code || EXIT.failed : code;
 }
 
 type Received = Pick<CommandContext, 'signal' | 'onHangup'>;
@@ -76,9 +80,9 @@ type Received = Pick<CommandContext, 'signal' | 'onHangup'>;
 async function supervise(
   log: Logger,
   attended: boolean,
+  stop: AbortController,
   run: (received: Received) => Promise<number | void>,
 ): Promise<number> {
-  const stop = new AbortController();
   const onSignal = (name: keyof typeof SIGNALS) => {
     if (stop.signal.aborted) process.exit(128 + SIGNALS[name]);
     log.info('stopping', { signal: name });
@@ -95,9 +99,6 @@ async function supervise(
     bug.signal.addEventListener('abort', () => reject(toError(bug.signal.reason)));
   });
 
-  const alone = () => stop.abort();
-  if (attended) process.stdout.on('error', alone);
-
   // Unheard, SIGHUP would end the process.
   process
     .on('SIGINT', onSignal)
@@ -110,7 +111,6 @@ async function supervise(
   } catch (thrown) {
     return report(log, toError(thrown));
   } finally {
-    process.stdout.off('error', alone);
     process
       .off('SIGINT', onSignal)
       .off('SIGTERM', onSignal)

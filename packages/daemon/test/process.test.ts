@@ -1,6 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 const library = new URL('../dist/index.js', import.meta.url).href;
 
@@ -17,19 +20,7 @@ async function run(
   ready: (child: ChildProcess) => void = () => {},
   more = '',
 ): Promise<Ended> {
-  const script = `
-    import { defineCommand, FailureError, runCommand, UsageError } from ${JSON.stringify(library)};
-    const command = defineCommand({
-      command: 'clusterf-test', summary: 'Tests.', version: '1.2.3',
-      options: { weight: { type: 'integer', min: 0, max: 9, default: 1, group: 'g', describe: 'd' } },
-      ${more}
-    });
-    process.exit(await runCommand(command, process.argv.slice(1), process.env, async (options, { signal, log, onHangup }) => {
-      ${body}
-    }));`;
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', script, '--', ...argv], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(process.execPath, argumentsFor(body, argv, more), { stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   let told = false;
@@ -44,6 +35,21 @@ async function run(
   });
   const [code] = await once(child, 'close');
   return { code, stdout, stderr };
+}
+
+/** For Node: the process of {@link run}. */
+function argumentsFor(body: string, argv: readonly string[], more: string): readonly string[] {
+  const script = `
+    import { defineCommand, FailureError, runCommand, UsageError } from ${JSON.stringify(library)};
+    const command = defineCommand({
+      command: 'clusterf-test', summary: 'Tests.', version: '1.2.3',
+      options: { weight: { type: 'integer', min: 0, max: 9, default: 1, group: 'g', describe: 'd' } },
+      ${more}
+    });
+    process.exit(await runCommand(command, process.argv.slice(1), process.env, async (options, { signal, log, onHangup }) => {
+      ${body}
+    }));`;
+  return ['--input-type=module', '--eval', script, '--', ...argv];
 }
 
 const FOREVER = `const idle = setInterval(() => {}, 1000); log.info('ready');`;
@@ -193,7 +199,9 @@ describe('a command that somebody looks on to', () => {
       clearInterval(idle);
       clearInterval(talk);
       return 7;`;
-    expect(await run(talks, VERBOSE, (child) => child.stdout?.destroy(), ATTENDED)).toMatchObject({ code: 7 });
+    const { code, stderr } = await run(talks, VERBOSE, (child) => child.stdout?.destroy(), ATTENDED);
+    expect(code).toBe(7);
+    expect(stderr).not.toContain('standard output');
   });
 
   test('logs only what is wrong unless asked for more, in plain words without what they say already', async () => {
@@ -210,5 +218,72 @@ describe('a command that somebody looks on to', () => {
     });
     const { stderr } = await run(body, ['--log-format', 'json'], () => {}, ATTENDED);
     expect(JSON.parse(stderr)).toMatchObject({ level: 'error', message: 'the tree cannot be read' });
+  });
+});
+
+describe('output that cannot be written', () => {
+  const ATTENDED = 'attended: true,';
+  const FULL = 'clusterf-test: standard output: ENOSPC: no space left on device, write\n';
+
+  const PRINTS = `for (let i = 0; i < 3; i += 1) {
+    process.stdout.write('table');
+    await new Promise((resolve) => setImmediate(resolve));
+  }`;
+
+  /** The same with standard output in a file, of which the shell says how large it may get. */
+  async function runInto(path: string, body: string, { argv = [], more = ATTENDED, limit = 'unlimited' } = {}) {
+    await using file = await open(path, 'a');
+    const words = ['-c', 'ulimit -f "$0"; exec "$@"', limit, process.execPath, ...argumentsFor(body, argv, more)];
+    const child = spawn('sh', words, { stdio: ['ignore', file.fd, 'pipe'] });
+    let stderr = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const [code] = await once(child, 'close');
+    return { code, stderr };
+  }
+
+  test('fails a command, with the reason', async () => {
+    const body = `process.stdout.write('a result\\n');`;
+    expect(await runInto('/dev/full', body)).toEqual({ code: 1, stderr: FULL });
+    expect(await runInto('/dev/full', `${body} return 3;`)).toEqual({ code: 3, stderr: FULL });
+    expect(await runInto('/dev/full', '', { argv: ['--help'] })).toEqual({ code: 1, stderr: FULL });
+  });
+
+  test('fails a command of which the beginning could be written', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'clusterf-output-'));
+    try {
+      const path = join(directory, 'tree.yaml');
+      // 16 blocks of 512 bytes, as a disk that fills up takes what it still can.
+      const { code, stderr } = await runInto(path, `process.stdout.write('x'.repeat(20_000));`, { limit: '16' });
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: 'clusterf-test: standard output: EFBIG: file too large, write\n',
+      });
+      expect(await readFile(path, 'utf8')).toBe('x'.repeat(8192));
+      await rm(path);
+      expect(await runInto(path, `process.stdout.write('x'.repeat(20_000));`)).toEqual({ code: 0, stderr: '' });
+      expect(await readFile(path, 'utf8')).toBe('x'.repeat(20_000));
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  test('ends a command that would go on', async () => {
+    const talks = `const talk = setInterval(() => process.stdout.write('more'), 10);
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      clearInterval(talk);`;
+    expect(await runInto('/dev/full', talks)).toEqual({ code: 1, stderr: FULL });
+  });
+
+  test('does not end a daemon, which tells it once', async () => {
+    const stopped = `${PRINTS}
+      const idle = setInterval(() => {}, 1000);
+      process.kill(process.pid, 'SIGTERM');
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      clearInterval(idle);`;
+    const { code, stderr } = await runInto('/dev/full', stopped, { more: '' });
+    expect(code).toBe(0);
+    expect(stderr.match(/standard output: ENOSPC/g)).toHaveLength(1);
+    // It printed all that it was to do.
+    expect(await runInto('/dev/full', PRINTS, { more: '' })).toMatchObject({ code: 1 });
   });
 });

@@ -79,6 +79,12 @@ async function entries(): Promise<string[]> {
   return Object.keys(await etcd.read('/clusterf/')).toSorted();
 }
 
+/** How many problems a host says that it has. */
+async function problemsOf(host: string): Promise<unknown> {
+  const [text = '{}'] = Object.values(await etcd.read(`/clusterf/hosts/${host}/status`));
+  return JSON.parse(text).problems;
+}
+
 test('registers what it may, says of the rest which key wants which role, and shows no secret anywhere', async () => {
   await using docker = agent({}, '--http-listen=127.0.0.1:0');
   const mayNot = (path: string, role: string, words: string) =>
@@ -90,6 +96,8 @@ test('registers what it may, says of the rest which key wants which role, and sh
   await docker.waitFor(mayNot('services/db/frontend', 'clusterf-backends', '--service db --frontends'));
   const allowed = ['/clusterf/hosts/docker1/status', `/clusterf/services/web/backends/${containers.web}`];
   expect(await entries()).toEqual(allowed);
+  // So that who looks at all hosts at once sees it too.
+  await until('its status counts what is refused', async () => (await problemsOf('docker1')) === 3);
   process.stdout.write(
     `${docker.log
       .filter(({ level }) => level === 'warn')
@@ -122,6 +130,7 @@ test('registers what it may, says of the rest which key wants which role, and sh
   await applyRoles(etcd, directory, [...CAST, '--service=db', '--frontends'], ROOT);
   await until('the rest is there', async () => (await entries()).length === 5, PATIENCE);
   await docker.waitFor(`problem solved: ${mayNot(db, 'clusterf-backends', '--service db').replace('problem: ', '')}`);
+  await until('its status counts nothing any more', async () => (await problemsOf('docker1')) === 0);
   await docker.stop();
 });
 

@@ -12,7 +12,7 @@ import { type ClaimEntry, ClaimedError, type RegistrationEvent, type Registratio
 import type { DockerView } from './container.js';
 import { endRegistrations, type EndingOptions } from './ending.js';
 import type { HostAddresses } from './host-addresses.js';
-import { hostStatus, type Run } from './host-status.js';
+import { type Count, hostStatus, type Run } from './host-status.js';
 import { logRegistrations } from './registration-log.js';
 import { type Registered, registrations, type RegistrationOptions } from './registrations.js';
 import type { Report } from './report.js';
@@ -51,24 +51,27 @@ export async function runAgent(parts: AgentParts, settings: AgentSettings, outer
   let registered: Registered = { entries: new Map(), shared: new Map(), problems: [] };
 
   const logEvent = logRegistrations(log);
-  const writer = open?.({ path: hostStatusKey(settings.hostName), value: hostStatus(run) }, (event) => {
+  let described = hostStatus(run);
+  const writer = open?.({ path: hostStatusKey(settings.hostName), value: described }, (event) => {
     logEvent(event);
     report.heard(event);
   });
-  if (writer !== undefined) report.writes(writer);
+  let counted: Omit<Count, 'problems'> | undefined;
+  // With the problems that come and go between two views: what etcd refuses, what somebody else holds.
+  const describe = () => {
+    const value = hostStatus(run, counted && { ...counted, problems: report.problems.length });
+    if (value === described) return;
+    described = value;
+    writer?.describe(value);
+  };
+  if (writer !== undefined) report.writes(writer, describe);
   const signal = writer === undefined ? outer : AbortSignal.any([outer, writer.refusal]);
 
   const onView = (view: DockerView, unsure: ReadonlySet<string>) => {
     registered = registrations(view, options);
     const { entries, shared } = registered;
     writer?.publish(entries, { shared, keep: (path) => unsure.size > 0 && mayBeOf(unsure, path) });
-    writer?.describe(
-      hostStatus(run, {
-        containers: view.containers.length,
-        registrations: entries.size + shared.size,
-        problems: registered.problems.length,
-      }),
-    );
+    counted = { containers: view.containers.length, registrations: entries.size + shared.size };
     report.viewed(view, registered, unsure.size === 0);
     print?.(new Map([...entries, ...shared]));
   };

@@ -13,7 +13,9 @@ export interface Run {
 /** What there is, once Docker has told. */
 export interface Count {
   readonly containers: number;
+  /** That there are to be: one that is refused, or that somebody else holds, is a problem beside it. */
   readonly registrations: number;
+  /** As many as `/status` has. */
   readonly problems: number;
 }
 

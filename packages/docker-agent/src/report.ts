@@ -46,6 +46,7 @@ export class Report {
   #problems: readonly Problem[] = [];
   readonly #contact: Contact;
   #writer: Registrations | undefined;
+  #onChange: () => void = () => {};
   #view = NOTHING;
   #registered: Registered = { entries: new Map(), shared: new Map(), problems: [] };
   #ready = false;
@@ -73,8 +74,10 @@ export class Report {
     this.#complete ||= complete;
   }
 
-  writes(writer: Registrations): void {
+  /** @param onChange called after each view, and whenever problems may have come or gone */
+  writes(writer: Registrations, onChange: () => void = () => {}): void {
     this.#writer = writer;
+    this.#onChange = onChange;
   }
 
   /** What has become of the registrations. */
@@ -115,6 +118,11 @@ export class Report {
   note(where: string, problems: readonly Problem[]): void {
     this.#others.set(where, problems);
     this.#update();
+  }
+
+  /** All that is wrong now. */
+  get problems(): readonly Problem[] {
+    return this.#problems;
   }
 
   /** Why the agent is not ready; undefined = it is. */
@@ -182,6 +190,7 @@ export class Report {
       ...[...this.#others.values()].flat(),
     ];
     this.#problemLog.update(this.#problems);
+    this.#onChange();
   }
 }
 

@@ -71,6 +71,7 @@ const REQUIREMENTS = [
   { program: 'iperf3', package: 'iperf3', why: 'throughput', purposes: ['bench'] },
   { program: 'gcc', package: 'gcc', why: 'the bench’s own client and server', purposes: ['bench'] },
   { file: '/usr/include/stdio.h', package: 'libc6-dev', why: 'the same', purposes: ['bench'] },
+  { program: 'curl', package: 'curl', why: 'to ask what is published', purposes: ['lab', 'cluster'] },
   { program: 'groff', package: 'groff-base', why: 'manual pages without a warning', purposes: ['test'] },
   { file: '/lib/systemd/systemd', package: 'systemd', why: 'the units of our package', purposes: ['test'] },
   { program: 'adduser', package: 'adduser', why: 'the users of our package', purposes: ['test'] },

@@ -21,10 +21,11 @@ function virtualAddresses({ tree }: Facts): ReadonlyMap<string, readonly string[
 
 /** Packets are balanced where they end, and so on no machine that does not have the address. */
 function present(facts: Facts): readonly Finding[] {
-  const { ipvs, network, agents } = facts;
+  const { ipvs, network, agents, tree } = facts;
   if (ipvs === undefined) return [];
   const addresses = [...virtualAddresses(facts).keys()];
   if (addresses.length === 0) return [];
+  if (tree?.config.drains.balancers.has(ipvs.balancer) === true) return [drained(facts, ipvs.balancer, addresses)];
   const missing = addresses.filter((address) => !isLocal(network, address));
   const findings: Finding[] = [];
   const device = ipvs.vipInterface;
@@ -62,6 +63,21 @@ function present(facts: Facts): readonly Finding[] {
       }),
     );
   return findings.length > 0 ? findings : [ok(CHECK, `${some(addresses)} on this machine`)];
+}
+
+/** Whoever puts the addresses back by hand keeps the agent from taking them away ever again. */
+function drained(facts: Facts, balancer: string, addresses: readonly string[]): Finding {
+  const there = addresses.filter((address) => isLocal(facts.network, address));
+  return warn(CHECK, {
+    found:
+      `balancer ${balancer} is drained: ` +
+      (there.length === 0 ? `${some(addresses)} taken away` : `${some(there)} is here all the same`),
+    why:
+      there.length === 0
+        ? 'An operator wants routers to send to others.'
+        : 'clusterf-ipvs takes away what is on its --vip-interface, and leaves what somebody else has put elsewhere.',
+    mend: onTree(facts, `undrain balancer ${balancer}`),
+  });
 }
 
 function on(interfaces: readonly Interface[], address: string, device: string) {

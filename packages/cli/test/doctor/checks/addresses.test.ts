@@ -28,6 +28,16 @@ describe('virtual addresses', () => {
     ]);
   });
 
+  test('that a drain has taken away are told of as that, and never put back by hand', () => {
+    const drained = tree({ ...WEB, 'drain/balancers/lb1': {} });
+    expect(troubles(facts({ network: elsewhere, ipvs: bound, tree: drained }))).toEqual([
+      'warn virtual addresses: balancer lb1 is drained: 10.0.0.1 taken away\nclusterf undrain balancer lb1',
+    ]);
+    expect(troubles(facts({ tree: drained }))).toEqual([
+      'warn virtual addresses: balancer lb1 is drained: 10.0.0.1 is here all the same\nclusterf undrain balancer lb1',
+    ]);
+  });
+
   test('on another device than the agent’s are announced by nobody', () => {
     expect(troubles(facts({ ipvs: bound }))).toEqual([
       'warn virtual addresses: another device than clusterf0 has 10.0.0.1 (lo)\nip address del 10.0.0.1/32 dev lo',

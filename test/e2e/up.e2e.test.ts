@@ -11,6 +11,7 @@ import { destinationKey, IpvsClient } from '@clusterf/ipvs';
 import { AgentProcess } from '../fixtures/agent.js';
 import { PASS, startDockerProxy } from '../fixtures/docker-proxy.js';
 import { until } from '../fixtures/until.js';
+import { projectRoot } from '../lab/index.js';
 import { Download, Requests } from './client-process.js';
 import { SERVER_IMAGE } from './image.js';
 import { untilListening } from './listening.js';
@@ -109,6 +110,15 @@ async function ready(): Promise<void> {
   }
 }
 
+/** A command beside it, told nothing but what is here. */
+async function clusterf(...args: readonly string[]) {
+  const bin = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf.cjs');
+  return await run(bin, [...args]).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({ code, stdout, stderr }),
+  );
+}
+
 async function removeContainers(): Promise<void> {
   const containers = (await stack.dockerd.docker('ps', '-aq')).split('\n').filter(Boolean);
   if (containers.length > 0) await stack.dockerd.docker('rm', '-f', ...containers);
@@ -170,6 +180,60 @@ describe('a machine alone', () => {
       expect(client.failures()).toEqual([]);
     }
     expect(await bound()).toBe(true);
+  });
+
+  test('is known to the commands that look at the machine, though no etcd is', async () => {
+    await inKernel({ [await web('web1')]: 10 });
+    const labels = ['service=late', 'backend.tcp=8080', `frontend.ipv4=${VIP}`, 'frontend.tcp=80'];
+    const flags = labels.flatMap((label) => ['--label', `clusterf.${label}`]);
+    await stack.dockerd.docker('run', '-d', '--name', 'late', ...flags, SERVER_IMAGE);
+    await until('it is heard of', async () => (await get('/status')).text.includes('services/late/frontend'));
+
+    expect((await clusterf('explain', 'web1')).stdout).toMatch(
+      /^web: registered as it should be\n +tcp 10\.107\.0\.1:80 /m,
+    );
+    const late = await clusterf('explain', 'late');
+    expect(late).toMatchObject({ code: 0, stderr: '' });
+    expect(late.stdout).toContain(`late: frontend {"ipv4":"${VIP}"`);
+    expect(late.stdout).toMatch(/^ +tcp 10\.107\.0\.1:80 +left out: .*service web/m);
+    expect((await clusterf('explain', 'web/web1')).stdout).toMatch(/^web: registered\n/m);
+
+    const findings: readonly { check: string; severity: string; found: string }[] = JSON.parse(
+      (await clusterf('doctor', '-o', 'json')).stdout,
+    );
+    expect(findings.filter(({ check }) => ['etcd', 'permissions', 'options'].includes(check))).toEqual([
+      {
+        check: 'etcd',
+        severity: 'ok',
+        found: `none is needed: clusterf up, process ${up.pid}, keeps the tree in memory`,
+      },
+    ]);
+    expect(findings.map(({ check }) => check)).toEqual(expect.arrayContaining(['clusterf up', 'tree']));
+
+    const plan = await clusterf('plan');
+    expect(plan).toMatchObject({ code: 1, stdout: '' });
+    const [, words = ''] =
+      /by: clusterf (up --noop --once .*--allow-frontend=10\.107\.0\.0\/24.*)\n$/.exec(plan.stderr) ?? [];
+    expect(await clusterf(...words.split(' '))).toMatchObject({ code: 0, stdout: 'nothing to do\n' });
+
+    for (const from of [[], ['--kernel']])
+      expect((await clusterf('top', '--once', ...from)).stdout).toMatch(/^web .*\n {2}web1 /m);
+  });
+
+  test('that was stopped is not blamed on somebody else, and keeps nobody waiting', async () => {
+    process.kill(up.pid ?? 0, 'SIGSTOP');
+    try {
+      const { stdout } = await clusterf('doctor', '--quiet');
+      expect(stdout).toMatch(
+        new RegExp(`^fail +clusterf up +.*process ${up.pid}.* is stopped\n.*\n +\\$ kill -CONT ${up.pid} `, 'm'),
+      );
+      expect(await clusterf('top', '--once')).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('no answer within 5 s'),
+      });
+    } finally {
+      process.kill(up.pid ?? 0, 'SIGCONT');
+    }
   });
 
   test('takes a container that is stopped out at once, and its virtual address away when none is left', async () => {

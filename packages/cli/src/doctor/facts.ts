@@ -8,6 +8,8 @@ import type { RuleSet } from './rule-set.js';
 export interface Facts {
   readonly ipvs: IpvsSettings | undefined;
   readonly docker: DockerSettings | undefined;
+  /** The `clusterf up` that runs here, and whether its tree is in memory. */
+  readonly up: { readonly pid: number; readonly inMemory: boolean } | undefined;
   /** Options that cannot be read. */
   readonly misconfigured: readonly string[];
   readonly machine: Machine;
@@ -119,8 +121,11 @@ export interface Agent {
   /** Its systemd unit; `none`: there is none, or no systemd. */
   readonly unit: 'none' | 'disabled' | 'enabled';
   readonly listen: string;
-  /** `nobody` listens there; `stranger`: somebody else does; `unknown`: it was told not to listen. */
-  readonly state: 'running' | 'nobody' | 'stranger' | 'unknown';
+  /**
+   * `nobody` listens there; `stranger`: somebody else does; `silent`: whoever does has not answered in time; `unknown`:
+   * it was told not to listen.
+   */
+  readonly state: 'running' | 'nobody' | 'stranger' | 'silent' | 'unknown';
   readonly version?: string;
   /** Why it is not; absent = it is. */
   readonly unready?: string;
@@ -130,6 +135,8 @@ export interface Agent {
   readonly both?: boolean;
   /** Who holds the lock that keeps two of them apart; only of clusterf-ipvs. */
   readonly lockHolder?: number | 'unseen';
+  /** Somebody stopped the holder of the lock, by a signal or a debugger. */
+  readonly stopped?: boolean;
 }
 
 /** A backend of the tree with its names. */

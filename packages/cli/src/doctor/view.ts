@@ -2,6 +2,7 @@
 import type { Destination, VirtualServiceId } from '@clusterf/ipvs';
 import type { Desired } from '@clusterf/ipvs-agent';
 import { type Family, parseAddress, prefixContains } from '@clusterf/model';
+import { parseSourceUrl } from '@clusterf/store';
 import type { Facts, Interface, Network } from './facts.js';
 import { defaultRoute, routeTo } from './proc-net.js';
 
@@ -50,10 +51,13 @@ export function received({ tree, network }: Facts, method: 'droute' | 'tunnel'):
   );
 }
 
-/** A command of ours on the tree that the agents read. */
-export function onTree({ ipvs, docker }: Facts, words: string): string {
+/** A command of ours on the tree that the agents read; what is in the memory of `clusterf up` is labels' to change. */
+export function onTree({ ipvs, docker, up }: Facts, words: string): string {
   const source = ipvs?.sources.at(-1) ?? docker?.source ?? 'etcd:';
-  return `clusterf ${words}${source === 'etcd:' ? '' : ` --config-source ${source}`}`;
+  if (source === 'etcd:') return `clusterf ${words}`;
+  if (up?.inMemory === true && parseSourceUrl(source).type === 'memory')
+    return '# the tree is made of containers’ labels: clusterf explain CONTAINER says what they come to';
+  return `clusterf ${words} --config-source ${source}`;
 }
 
 /** `10.0.0.1/32`, as ip and iptables write it. */

@@ -1,11 +1,23 @@
-import { defineCommand, type Environment, type OptionsOf, runCommand, toError, UsageError } from '@clusterf/daemon';
+import {
+  defineCommand,
+  type Environment,
+  FailureError,
+  type OptionsOf,
+  runCommand,
+  toError,
+  UsageError,
+} from '@clusterf/daemon';
 import { command as docker, type Explanation, explanationText, explainFor, hostName } from '@clusterf/docker-agent';
 import { command as balancer } from '@clusterf/ipvs-agent';
 import { checkName } from '@clusterf/model';
 import { type EditableTree, etcdOptions, openTree } from '@clusterf/store';
 import { asData, outputOption } from '../output.js';
 import { inWords } from '../tree/in-words.js';
+import { asUpIsTold, IN_MEMORY } from '../up/as-told.js';
+import { dockerAgentOptions } from '../up/command.js';
+import { findRunningUp } from '../up/running.js';
 import { VERSION } from '../version.js';
+import { upEntries } from './memory.js';
 import { treeSideText } from './text.js';
 import { findBackend, type TreeSide, treeSide, type TreeView, treeView } from './tree-side.js';
 
@@ -19,7 +31,8 @@ export const command = defineCommand({
     'reach it, and why they leave it out.\n' +
     'A backend of any host is named SERVICE/BACKEND: by its name, the beginning of it, or its container; then Docker is ' +
     'not asked.\n' +
-    "Takes the options of clusterf-docker, since the answer depends on them: --config with that agent's file has them.",
+    "Takes the options of clusterf-docker, since the answer depends on them: --config with that agent's file has them. " +
+    'Where clusterf up runs, what is not given is as it was told, and its tree in memory is looked at.',
   version: VERSION,
   attended: true,
   operands: 'CONTAINER | SERVICE/BACKEND',
@@ -32,33 +45,54 @@ export const command = defineCommand({
 
 type ExplainOptions = OptionsOf<typeof command>;
 
+/** Reads the tree. @throws Error in words */
+type ReadTree = () => Promise<TreeView>;
+
 /** `clusterf explain` @returns the exit code */
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
-  return await runCommand(command, argv, env, async (options, { operands, signal }) =>
+  const told = await asUpIsTold(
+    command,
+    { argv, env },
+    (options, { registry = IN_MEMORY }) => dockerAgentOptions(options, registry),
+    findRunningUp,
+  );
+  return await runCommand(command, told.argv, told.env, async (options, { operands, signal }) =>
     inWords(command, async () => {
       const [subject, ...others] = operands;
       if (subject === undefined || others.length > 0)
         throw new UsageError(`expected one container, or one SERVICE/BACKEND; got ${operands.length} of them`);
+      if (options.configSource === IN_MEMORY)
+        return await explainAny(subject, async () => await readMemory(options), options, env, signal);
       using tree = openTree(options.configSource, etcdOptions(options));
       signal.addEventListener('abort', () => tree[Symbol.dispose]());
-      if (subject.includes('/')) await explainBackend(subject, tree, options);
-      else await explainContainer(subject, tree, options, env, signal);
+      await explainAny(subject, async () => await read(tree, options), options, env, signal);
     }),
   );
 }
 
-async function explainBackend(subject: string, tree: EditableTree, options: ExplainOptions): Promise<void> {
+async function explainAny(
+  subject: string,
+  readTree: ReadTree,
+  options: ExplainOptions,
+  env: Environment,
+  signal: AbortSignal,
+): Promise<void> {
+  if (subject.includes('/')) await explainBackend(subject, readTree, options);
+  else await explainContainer(subject, readTree, options, env, signal);
+}
+
+async function explainBackend(subject: string, readTree: ReadTree, options: ExplainOptions): Promise<void> {
   const [service = '', text = '', ...more] = subject.split('/');
   if (more.length > 0 || !checkName(service).ok || text === '')
     throw new UsageError(`${JSON.stringify(subject)}: expected SERVICE/BACKEND`);
-  const view = await read(tree, options);
+  const view = await readTree();
   const side = treeSide(view, service, findBackend(view, service, text));
   print(options, `${side.key} in ${view.url}\n\n${treeSideText(side)}`, { url: view.url, backend: side });
 }
 
 async function explainContainer(
   subject: string,
-  tree: EditableTree,
+  readTree: ReadTree,
   options: ExplainOptions,
   env: Environment,
   signal: AbortSignal,
@@ -68,7 +102,7 @@ async function explainContainer(
   const theirs = { ...options, explain: subject };
   const explanation = await explainFor(subject, theirs, env, signal);
   const text = explanationText(explanation);
-  const view = await read(tree, options).catch((thrown: unknown) => toError(thrown));
+  const view = await readTree().catch((thrown: unknown) => toError(thrown));
   if (view instanceof Error) {
     const why = `the tree cannot be read, so whether it is registered is not known: ${view.message}`;
     return print(options, `${text}\n${why}\n`, { container: explanation, tree: { error: view.message } });
@@ -90,6 +124,15 @@ async function read(tree: EditableTree, { ipvsFwdMethod }: ExplainOptions): Prom
   const entries = await tree.read();
   const leases = new Set([...entries.values()].flatMap(({ lease }) => lease ?? []));
   return treeView(tree.url, entries, await tree.leaseTimes(leases), ipvsFwdMethod);
+}
+
+/** That of the `clusterf up` that runs here. */
+async function readMemory({ ipvsFwdMethod }: ExplainOptions): Promise<TreeView> {
+  const up = await findRunningUp();
+  if (up === undefined)
+    throw new FailureError('it is in the memory of clusterf up, of which none that could be asked runs here');
+  const entries = await upEntries(up);
+  return { ...treeView(IN_MEMORY, entries, new Map(), ipvsFwdMethod), ofUp: true };
 }
 
 function print({ output }: ExplainOptions, text: string, data: unknown): void {

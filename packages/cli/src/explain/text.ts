@@ -11,10 +11,10 @@ import type { TreeSide } from './tree-side.js';
  * @param wanted how it should be registered: undefined = not at all, absent = nobody has said
  */
 export function treeSideText(side: TreeSide, wanted?: { readonly value: string | undefined }): string {
-  const { service, found, host, hostIsThere, hasFrontend, plan } = side;
+  const { service, found, host, hostIsThere, hasFrontend, ofUp, plan } = side;
   const { places = [], drains = [], problems = [] } = plan ?? {};
   const isAsWanted = wanted === undefined || found === wanted.value;
-  const agent = host === undefined ? 'its docker-agent' : `the docker-agent of ${host}`;
+  const agent = ofUp ? 'clusterf up' : host === undefined ? 'its docker-agent' : `the docker-agent of ${host}`;
   const isAway = host !== undefined && !hostIsThere;
   const lines = [
     ...(found !== undefined && found !== wanted?.value ? [found] : []),
@@ -43,7 +43,8 @@ function verdict(side: TreeSide, wanted: { readonly value: string | undefined } 
   return `registered, and it should ${wanted.value === undefined ? 'not be' : 'be otherwise'}${lasting(side)}`;
 }
 
-function lasting({ leaseLeft }: TreeSide): string {
+function lasting({ leaseLeft, ofUp }: TreeSide): string {
+  if (ofUp) return '';
   return leaseLeft === undefined ? '; it is on no lease' : `; its lease has ${Math.max(0, leaseLeft)} s left`;
 }
 

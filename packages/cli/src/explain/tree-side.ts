@@ -13,6 +13,8 @@ export interface TreeView {
   readonly leases: ReadonlyMap<string, LeaseTime>;
   /** Of balancers, where neither route nor frontend says. */
   readonly method: ForwardingMethod;
+  /** It is in the memory of `clusterf up`, where there are no leases, and no other host registers. */
+  readonly ofUp?: boolean;
 }
 
 /** One backend of one service, as the tree has it. */
@@ -22,6 +24,8 @@ export interface TreeSide {
   readonly key: string;
   /** As it is in the tree, JSON; undefined = it is not. */
   readonly found: string | undefined;
+  /** It is in the memory of `clusterf up`: it stays as long as that says so. */
+  readonly ofUp: boolean;
   /** Seconds until it goes unless its agent renews the lease; undefined = it is on none. */
   readonly leaseLeft: number | undefined;
   /** The Docker host that it says it is of. */
@@ -46,7 +50,7 @@ export function treeView(
 
 /** @param host that it would be of, where the tree does not say */
 export function treeSide(view: TreeView, service: string, backend: string, host?: string): TreeSide {
-  const { entries, leases, config, method } = view;
+  const { entries, leases, config, method, ofUp = false } = view;
   const key = backendKey(service, backend);
   const entry = entries.get(key);
   const known = config.services.get(service);
@@ -56,9 +60,10 @@ export function treeSide(view: TreeView, service: string, backend: string, host?
     backend,
     key,
     found: entry?.value,
+    ofUp,
     leaseLeft: entry?.lease === undefined ? undefined : leases.get(entry.lease)?.remaining,
     host: itsHost,
-    hostIsThere: itsHost !== undefined && entries.has(hostStatusKey(itsHost)),
+    hostIsThere: ofUp || (itsHost !== undefined && entries.has(hostStatusKey(itsHost))),
     hasFrontend: known?.frontend !== undefined,
     plan: explainBackend(service, backend, config, { method, scheduler: 'wlc', elide: false }),
   };

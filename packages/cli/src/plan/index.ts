@@ -2,6 +2,7 @@ import {
   type CommandContext,
   defineCommand,
   type Environment,
+  FailureError,
   type OptionsOf,
   runCommand,
   UsageError,
@@ -17,13 +18,18 @@ import {
 } from '@clusterf/ipvs-agent';
 import { openedKernel } from '../kernel.js';
 import { inWords } from '../tree/in-words.js';
+import { upArguments } from '../up/arguments.js';
+import { asUpIsTold, configFile, IN_MEMORY, type Told } from '../up/as-told.js';
+import { balancerOptions } from '../up/command.js';
+import { findRunningUp } from '../up/running.js';
 import { VERSION } from '../version.js';
 import { changesAs, FORMS, tableAs } from './output.js';
 
 export const command = defineCommand({
   command: 'clusterf plan',
   summary:
-    "What clusterf-ipvs would change in this machine's kernel now; nothing is written.\n" +
+    "What clusterf-ipvs would change in this machine's kernel now; nothing is written. Of clusterf up without etcd only " +
+    'clusterf up --noop --once can tell.\n' +
     'Reading the kernel needs CAP_NET_ADMIN. Takes the options of clusterf-ipvs, so that --config with the file of an ' +
     "agent gives that agent's plan; those about running change nothing here.",
   version: VERSION,
@@ -55,12 +61,37 @@ type PlanOptions = OptionsOf<typeof command>;
 
 /** `clusterf plan` @returns the exit code */
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
-  return await runCommand(command, argv, env, async (options, context) =>
+  const told = await asUpIsTold(
+    command,
+    { argv, env },
+    (options, { registry, sources }) =>
+      balancerOptions(options, registry === undefined ? [IN_MEMORY, ...sources] : sources),
+    findRunningUp,
+  );
+  return await runCommand(command, told.argv, told.env, async (options, context) =>
     inWords(command, async () => {
+      if (options.configSource.includes(IN_MEMORY)) throw new FailureError(await instead({ argv, env }));
       if (options.table && options.fromEmpty) throw new UsageError('--table and --from-empty exclude each other');
       process.stdout.write(await planned(options, context));
     }),
   );
+}
+
+/** How to look at what only `clusterf up` itself knows: what it makes of the labels of this machine's containers. */
+async function instead({ argv, env }: Told): Promise<string> {
+  const up = await findRunningUp();
+  const who = up === undefined ? 'clusterf up' : `clusterf up, process ${up.pid}`;
+  const file = configFile(argv, env);
+  const options = up === undefined ? (file === undefined ? [] : [`--config=${file}`]) : await upArguments(up.options);
+  return (
+    `the tree is in the memory of ${who}, and made of labels that this command does not read; ` +
+    `what would change is printed, beside it, by: ${['clusterf up --noop --once', ...options.map(quoted)].join(' ')}`
+  );
+}
+
+/** As a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 async function planned(options: PlanOptions, context: CommandContext): Promise<string> {

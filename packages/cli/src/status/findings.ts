@@ -2,6 +2,9 @@
 import { formatDuration } from '@clusterf/daemon';
 import type { BalancerView, HostView, Overview, ServiceView } from './overview.js';
 
+/** Of a list, so that a line stays one. */
+const MOST_NAMED = 5;
+
 export interface Finding {
   /** `service web`, `host docker1`, `balancer lb1`, or a key of the tree. */
   readonly about: string;
@@ -47,8 +50,9 @@ function ofBalancer(balancer: BalancerView, told: number): readonly Finding[] {
     case 'up':
       break;
   }
-  const { ready, current, retrying = 0, held = 0, brake, problems = 0, quarantined = 0 } = balancer;
-  const log = 'there, its log and curl http://127.0.0.1:9780/status say which';
+  const { ready, current, retrying = 0, refused, held = 0, brake, problems = 0, quarantined = 0 } = balancer;
+  const there = 'there, its log and curl http://127.0.0.1:9780/status say';
+  const [log, why] = [`${there} which`, `${there} why`];
   return [
     ...(ready === false ? [found('it has not done its first pass yet')] : []),
     ...(current === false ? [found('it has not read the tree as it is now: look at its log')] : []),
@@ -56,7 +60,9 @@ function ofBalancer(balancer: BalancerView, told: number): readonly Finding[] {
       ? [found(`its brake holds ${some(held, 'destination')} that the tree has lost; docs/balancer.md`)]
       : []),
     ...(brake !== true && held > 0 ? [found(`it holds back the removal of ${some(held, 'destination')}; ${log}`)] : []),
-    ...(retrying > 0 ? [found(`its kernel refuses something of ${some(retrying, 'virtual service')}; ${log}`)] : []),
+    ...(retrying > 0
+      ? [found(`its kernel refuses something of ${listed(refused, retrying, 'virtual service')}; ${why}`)]
+      : []),
     ...(quarantined > 0
       ? [found(`it goes by the last good value of ${some(quarantined, 'entry', 'entries')} that cannot be read`)]
       : []),
@@ -64,10 +70,24 @@ function ofBalancer(balancer: BalancerView, told: number): readonly Finding[] {
   ];
 }
 
-/** Those that take the same backends are to want the same table. */
+/** Somebody is to have the virtual addresses, and those that take the same backends are to want the same table. */
 function ofAllBalancers({ balancers, services, url }: Overview): readonly Finding[] {
   const living = balancers.filter(({ life }) => life === 'up');
   const published = services.some(({ hasFrontend }) => hasFrontend);
+  return [...(published ? withoutAddresses(balancers) : []), ...ofLiving(living, published, url)];
+}
+
+/** A drain takes away the virtual addresses of those that have them themselves. */
+function withoutAddresses(balancers: readonly BalancerView[]): readonly Finding[] {
+  const edge = balancers.filter(({ life, onlyHost }) => life !== 'gone' && onlyHost === undefined);
+  const isOut = ({ drained, vipInterface }: BalancerView) => drained !== undefined && vipInterface !== undefined;
+  if (edge.length === 0 || !edge.every(isOut)) return [];
+  const names = edge.map(({ name }) => name);
+  const message = `all are drained (${names.join(', ')}): no virtual address can be reached; clusterf undrain balancer NAME`;
+  return [{ about: 'balancers', message }];
+}
+
+function ofLiving(living: readonly BalancerView[], published: boolean, url: string): readonly Finding[] {
   if (living.length === 0 && published && url.startsWith('etcd'))
     return [
       {
@@ -127,16 +147,35 @@ function ofHost(host: HostView): readonly Finding[] {
   }
 }
 
-function ofService({ name, hasFrontend, backends, taking, drained }: ServiceView): readonly Finding[] {
+function ofService(service: ServiceView): readonly Finding[] {
+  const { name, hasFrontend, virtualServices, unserved, backends, taking } = service;
   const found = finder(`service ${name}`);
   if (!hasFrontend && backends > 0)
     return [found(`it has ${some(backends, 'backend')} and no frontend: it is not published`)];
   if (!hasFrontend) return [];
   if (backends === 0) return [found('it has no backends: connections to it are refused')];
-  if (taking > 0) return [];
-  const why =
-    drained === backends ? 'all are drained' : drained > 0 ? `weight 0, ${drained} of them drained` : 'weight 0';
-  return [found(`none of its ${some(backends, 'backend')} takes new connections: ${why}`)];
+  // Why it is not published is said of its frontend.
+  if (virtualServices.length === 0 || unserved.length === 0) return [];
+  const ofIt = `of its ${some(backends, 'backend')}`;
+  if (taking > 0)
+    return [
+      found(
+        `nothing takes new connections at ${listed(unserved, unserved.length, 'virtual service')}, though ${taking} ${ofIt} take elsewhere`,
+      ),
+    ];
+  return [found(`none ${ofIt} takes new connections: ${whyNone(service)}`)];
+}
+
+function whyNone({ backends, drained, unusable }: ServiceView): string {
+  const left = backends - drained - unusable;
+  if (drained === backends) return 'all are drained';
+  if (unusable === backends) return 'no balancer can use them (clusterf explain SERVICE/BACKEND says why)';
+  if (left === backends) return 'weight 0';
+  return [
+    ...(drained > 0 ? [`${drained} drained`] : []),
+    ...(unusable > 0 ? [`${unusable} that no balancer can use`] : []),
+    ...(left > 0 ? [`${left} of weight 0`] : []),
+  ].join(', ');
 }
 
 /** All that is installed together has one version. */
@@ -164,6 +203,13 @@ function finder(about: string): (message: string) => Finding {
 /** `1 backend`, `2 backends` */
 export function some(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
+}
+
+/** Names as far as they are known and not too many, else how many there are. */
+function listed(names: readonly string[], count: number, one: string): string {
+  const shown = names.slice(0, MOST_NAMED);
+  if (shown.length === 0) return some(count, one);
+  return `${shown.join(', ')}${count > shown.length ? ` and ${count - shown.length} more` : ''}`;
 }
 
 function secondsLeft(seconds: number | undefined): string {

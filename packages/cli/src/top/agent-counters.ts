@@ -12,6 +12,9 @@ export const LOCAL_AGENT = 'http://127.0.0.1:9780';
 /** Milliseconds of silence: an agent reads a large table before it begins to answer. */
 const PATIENCE = 30_000;
 
+/** Milliseconds within which one that lives says something at all. */
+const PATIENCE_FOR_A_SIGN = 5_000;
+
 /**
  * Where an agent listens, as a person writes it: `lb1`, `lb1:9780`, `http://lb1:9780/metrics`.
  *
@@ -35,7 +38,8 @@ export function agentUrl(text: string): string | undefined {
 export async function agentCounters(url: string, signal: AbortSignal): Promise<Look> {
   const exposition = new Exposition();
   try {
-    const answer = await request(`${url}/metrics`, signal);
+    (await request(`${url}/healthz`, PATIENCE_FOR_A_SIGN, signal)).resume();
+    const answer = await request(`${url}/metrics`, PATIENCE, signal);
     if (answer.statusCode !== 200) throw new Error(`it answers ${answer.statusCode} ${answer.statusMessage}`);
     for await (const line of createInterface(answer.setEncoding('utf8'))) exposition.line(line);
   } catch (thrown) {
@@ -47,10 +51,10 @@ export async function agentCounters(url: string, signal: AbortSignal): Promise<L
 }
 
 /** Not by `fetch`, which refuses some ports and takes longer to load than all the rest. */
-async function request(url: string, signal: AbortSignal): Promise<IncomingMessage> {
+async function request(url: string, patience: number, signal: AbortSignal): Promise<IncomingMessage> {
   const get = url.startsWith('https:') ? getByHttps : getByHttp;
-  const asked = get(url, { signal, timeout: PATIENCE, agent: false });
-  asked.on('timeout', () => asked.destroy(new Error(`no answer within ${PATIENCE / 1000} s`)));
+  const asked = get(url, { signal, timeout: patience, agent: false });
+  asked.on('timeout', () => asked.destroy(new Error(`no answer within ${patience / 1000} s`)));
   const [answer]: IncomingMessage[] = await once(asked, 'response');
   if (answer === undefined) throw new TypeError('a response without itself');
   return answer;

@@ -9,8 +9,9 @@ import {
   toError,
   UsageError,
 } from '@clusterf/daemon';
-import { etcdOptions, openSource } from '@clusterf/store';
+import { etcdOptions, openSource, type Source } from '@clusterf/store';
 import { inWords } from '../tree/in-words.js';
+import { findRunningUp } from '../up/running.js';
 import { agentCounters, agentUrl, LOCAL_AGENT } from './agent-counters.js';
 import { KernelCounters } from './kernel-counters.js';
 import type { Look } from './look.js';
@@ -19,6 +20,7 @@ import { command, type TopOptions } from './options.js';
 import { Screen } from './screen.js';
 import { type Sorting, sumOf } from './sums.js';
 import { type Moment, momentLines } from './text.js';
+import { UpSource } from './up-source.js';
 
 export { command } from './options.js';
 
@@ -64,7 +66,7 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
     inWords(command, async () => {
       if (options.kernel && options.from.length > 0) throw new UsageError('--kernel and --from exclude each other');
       const { signal } = context;
-      const names = followNames(options, signal);
+      const names = followNames(options, await sourcesOf(options), signal);
       if (!options.kernel) {
         await Promise.race([names.known, delay(systemClock, NAMES_WITHIN, signal)]);
         return await show({ sources: agentsOf(options, signal), names, needsNames: false }, options, context);
@@ -82,9 +84,19 @@ function agentsOf({ from }: TopOptions, signal: AbortSignal): readonly CounterSo
   return urls.map((url) => ({ name: url, look: async () => await agentCounters(url, signal) }));
 }
 
-function followNames(options: TopOptions, signal: AbortSignal): FollowedNames {
-  const urls = options.configSource.length > 0 ? options.configSource : ['etcd:'];
-  const sources = urls.map((url) => openSource(url, etcdOptions(options)));
+/** Where names are: what is given, or what the `clusterf up` goes by that runs here, or else this machine's etcd. */
+async function sourcesOf(options: TopOptions): Promise<readonly Source[]> {
+  const { configSource, etcdHost, from } = options;
+  const open = (urls: readonly string[], etcd = etcdOptions(options)) => urls.map((url) => openSource(url, etcd));
+  if (configSource.length > 0) return open(configSource);
+  const up = etcdHost.length > 0 || from.length > 0 ? undefined : await findRunningUp();
+  if (up === undefined) return open(['etcd:']);
+  const { registry, sources } = up.place;
+  const theirs = open(sources, etcdOptions(up.options));
+  return registry === undefined ? [new UpSource(up), ...theirs] : theirs;
+}
+
+function followNames(options: TopOptions, sources: readonly Source[], signal: AbortSignal): FollowedNames {
   const planned = { method: 'masq', scheduler: 'wlc', elide: false, onlyHost: options.onlyHost } as const;
   return new FollowedNames(sources, options.filterRoutes, planned, signal);
 }
@@ -163,13 +175,19 @@ function nothingFrom({ complaints }: Looked, { kernel, from }: TopOptions): stri
   return `no counters: ${complaints.join('; ')}${advice}`;
 }
 
-function momentOf({ at, looks, complaints }: Looked, { sources, names }: Subject, sorting: Sorting): Moment {
+function momentOf(
+  { at, looks, complaints }: Looked,
+  { sources, names, needsNames }: Subject,
+  sorting: Sorting,
+): Moment {
   return {
     from: sources.map(({ name }) => name),
     at,
     sorting,
     complaints,
     services: sumOf(looks, sorting),
+    // What an agent's counters have no name for its tree does not have.
+    treeIsRead: !needsNames || names.complaints.length === 0,
     container: (service, backend) => names.container(service, backend),
   };
 }

@@ -10,6 +10,8 @@ export interface Moment {
   readonly at: Date;
   readonly sorting: Sorting;
   readonly services: readonly ServiceSum[];
+  /** Whether what has no name is not in the tree, or the tree could not be read. */
+  readonly treeIsRead: boolean;
   /** What people call a backend, where that is known. */
   readonly container: (service: string, backend: string) => string | undefined;
   /** What could not be asked, and why. */
@@ -23,23 +25,28 @@ const FIGURES_FROM = 2;
 export const FRESHNESS = "rates are the kernel's own, averaged over some 8 s and refreshed every 2 s";
 
 export function momentLines(moment: Moment): readonly string[] {
-  const { at, complaints, from, services, sorting, container } = moment;
+  const { at, complaints, from, services, sorting } = moment;
   const destinations = services.reduce((sum, { backends }) => sum + backends.length, 0);
   const time = at.toTimeString().slice(0, 8);
   return [
-    `clusterf top  ${time}  ${from.join(' ')}  ${services.length} virtual services, ${destinations} destinations, by ${sorting}`,
+    `clusterf top  ${time}  ${from.join(' ')}  ${count(services.length, 'virtual service')}, ${count(destinations, 'destination')}, by ${sorting}`,
     FRESHNESS,
     ...complaints.map((complaint) => `! ${complaint}`),
     '',
-    ...tableLines(services, container),
+    ...tableLines(moment),
   ];
 }
 
-function tableLines(services: readonly ServiceSum[], container: Moment['container']): readonly string[] {
+function count(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? '' : 's'}`;
+}
+
+function tableLines({ services, container, treeIsRead }: Moment): readonly string[] {
+  const nameless = treeIsRead ? '(not in the tree)' : '(name not known)';
   const rows = services.flatMap((service) => [
-    [service.service || '(not in the tree)', service.virtualService, '', ...figures(service)],
+    [service.service || nameless, service.virtualService, '', ...figures(service)],
     ...service.backends.map((backend) => [
-      `  ${backendNames(service.service, backend.backend, container) || '(not in the tree)'}`,
+      `  ${backendNames(service.service, backend.backend, container) || nameless}`,
       backend.destination,
       weightOf(backend),
       ...figures(backend),

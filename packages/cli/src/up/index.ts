@@ -4,13 +4,14 @@ import {
   type Clock,
   type Environment,
   HttpEndpoint,
+  type HttpSurface,
   isAbortedByFailure,
   type Logger,
   parseHttpListen,
   runCommand,
   systemClock,
 } from '@clusterf/daemon';
-import { assembleAgent, type DockerAgent, hostName } from '@clusterf/docker-agent';
+import { assembleAgent, hostName } from '@clusterf/docker-agent';
 import {
   assembleBalancer,
   type Balancer,
@@ -21,6 +22,7 @@ import {
   StateDirectory,
 } from '@clusterf/ipvs-agent';
 import { etcdConcerns, etcdOptions } from '@clusterf/store';
+import { upArguments } from './arguments.js';
 import { balancerOptions, command, dockerAgentOptions, treePlace } from './command.js';
 import { Pair } from './pair.js';
 import { bothSurfaces } from './surface.js';
@@ -77,7 +79,10 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       await docker.run();
       return await agent.runOnce();
     }
-    const http = options.noop ? undefined : show(options.httpListen, docker, balancer, { clock, log });
+    const told = { options: await upArguments(options), tree: tree.entries };
+    const http = options.noop
+      ? undefined
+      : show(options.httpListen, bothSurfaces(docker, balancer, told), balancer, { clock, log });
     onHangup(() => agent.reread());
     try {
       await pair.run(docker.run, async () => {
@@ -93,18 +98,17 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
 /** Both agents at one place, and the balancer in etcd if there is one. */
 function show(
   httpListen: string,
-  docker: DockerAgent,
-  balancer: Balancer,
+  surface: HttpSurface,
+  { agent, health }: Balancer,
   parts: { readonly clock: Clock; readonly log: Logger },
 ): HttpEndpoint | undefined {
-  const { agent, health } = balancer;
   health.publish(agent);
   const listen = parseHttpListen(httpListen);
   if (listen === undefined || listen === 'none') return undefined;
   return new HttpEndpoint({
     ...parts,
     listen,
-    surface: bothSurfaces(docker, balancer),
+    surface,
     onProblems: (problems) => agent.note('http', problems),
   });
 }

@@ -4,8 +4,16 @@ import type { Balancer } from '@clusterf/ipvs-agent';
 import { VERSION } from '../version.js';
 import { mergeMetrics } from './merge-metrics.js';
 
+/** What only the process as a whole can tell. */
+export interface Whole {
+  /** What it was told, as arguments: those that are not by default. */
+  readonly options: readonly string[];
+  /** Paths and values of the tree, where it is in memory. */
+  readonly tree: ReadonlyMap<string, string> | undefined;
+}
+
 /** What both agents show, as one. */
-export function bothSurfaces(dockerAgent: DockerAgent, { agent, health }: Balancer): HttpSurface {
+export function bothSurfaces(dockerAgent: DockerAgent, { agent, health }: Balancer, whole: Whole): HttpSurface {
   const docker = dockerAgent.health.surface;
   const ipvs = health.surface(agent);
   const unready = () => docker.unready() ?? ipvs.unready();
@@ -21,6 +29,8 @@ export function bothSurfaces(dockerAgent: DockerAgent, { agent, health }: Balanc
       problems: [...dockerAgent.health.report.status().problems, ...agent.status().problems],
       docker: docker.status(),
       ipvs: ipvs.status(),
+      options: whole.options,
+      ...(whole.tree === undefined ? {} : { tree: Object.fromEntries(whole.tree) }),
     }),
   };
 }

@@ -19,6 +19,8 @@ export interface Tree extends AsyncDisposable {
   readonly sources: readonly Source[];
   /** The URL of what the docker-agent writes to. */
   readonly registry: string;
+  /** What it holds, where it is in memory. */
+  readonly entries: ReadonlyMap<string, string> | undefined;
   readonly open: (claim: ClaimEntry, onEvent: (event: RegistrationEvent) => void) => Registrations;
 }
 
@@ -32,7 +34,13 @@ export async function openTree(place: TreePlace, options: UpOptions, state: Stat
   const others = place.sources.map((url) => openSource(url, etcdOptions(options)));
   if (place.registry !== undefined && !options.noop) {
     const open = openIn(dockerAgentOptions(options, place.registry));
-    return { sources: others, registry: place.registry, open, [Symbol.asyncDispose]: async () => {} };
+    return {
+      sources: others,
+      registry: place.registry,
+      entries: undefined,
+      open,
+      [Symbol.asyncDispose]: async () => {},
+    };
   }
   // Nothing is known before Docker has been listed: what is in the kernel stays until then.
   const memory = MemoryTree.unread();
@@ -42,6 +50,7 @@ export async function openTree(place: TreePlace, options: UpOptions, state: Stat
     // Labels come first: what an operator has written down overrides them.
     sources: [memory, ...others],
     registry: memory.url,
+    entries: memory.entries,
     open: (claim, onEvent) => memoryRegistrations(memory, { former: former?.entries, save, claim, onEvent }),
     [Symbol.asyncDispose]: async () => await former?.[Symbol.asyncDispose](),
   };

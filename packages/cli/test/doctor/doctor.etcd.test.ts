@@ -70,7 +70,7 @@ describe('an etcd', () => {
       expect.stringMatching(
         /^permissions: may read the tree, and write balancers\/lb1\/status, hosts\/host1\/status, services\/clusterf-doctor\/backends\/clusterf-doctor$/,
       ),
-      'tree: 1 virtual services',
+      'tree: 1 virtual service',
     ]);
   });
 

@@ -68,6 +68,7 @@ export function facts(more: Partial<Facts> = {}): Facts {
   return {
     ipvs: IPVS,
     docker: undefined,
+    up: undefined,
     misconfigured: [],
     machine: {
       name: 'lb1',

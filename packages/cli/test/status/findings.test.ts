@@ -121,9 +121,9 @@ describe('of a service, it is told that', () => {
 
   test('none of its backends takes connections, and whether somebody wanted it so', () => {
     const idle = { ...WEB, ...agents, 'services/web/backends/a': { ...backend, weight: 0 } };
-    expect(wrong(idle)).toEqual(['service web: none of its 1 backend takes new connections: weight 0']);
+    expect(wrong(idle)).toEqual(['service web: its only backend takes no new connections: weight 0']);
     expect(wrong({ ...WELL, 'drain/hosts/h1': {} })).toEqual([
-      'service web: none of its 1 backend takes new connections: all are drained',
+      'service web: its only backend takes no new connections: it is drained',
     ]);
   });
 

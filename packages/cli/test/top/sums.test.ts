@@ -71,11 +71,12 @@ test('a moment is told as aligned lines, with what could not be asked, container
     at,
     sorting: 'name',
     services,
+    treeIsRead: true,
     container: onlyOfC,
     complaints: ['lb2: refused'],
   });
   expect(lines).toEqual([
-    'clusterf top  12:00:05  http://lb1:9780  1 virtual services, 1 destinations, by name',
+    'clusterf top  12:00:05  http://lb1:9780  1 virtual service, 1 destination, by name',
     "rates are the kernel's own, averaged over some 8 s and refreshed every 2 s",
     '! lb2: refused',
     '',

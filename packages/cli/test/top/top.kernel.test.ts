@@ -113,7 +113,7 @@ test('a tree that cannot be read costs the names', async () => {
   const { code, stdout } = await clusterf(['top', '--once', '--kernel', '--config-source', 'file:///nowhere']);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^! no names: .*\/nowhere/m);
-  expect(stdout).toMatch(/^\(not in the tree\) +tcp 10\.0\.0\.1:25/m);
+  expect(stdout).toMatch(/^\(name not known\) +tcp 10\.0\.0\.1:25/m);
 });
 
 test('several balancers are added up, and one that does not answer is told of', async () => {

@@ -7,7 +7,7 @@ import { onTree } from '../view.js';
 const NET_ADMIN = 1n << 12n;
 
 export function checkAgents(facts: Facts): readonly Finding[] {
-  const { ipvs, docker, agents, machine, misconfigured } = facts;
+  const { ipvs, docker, up, agents, machine, misconfigured } = facts;
   return [
     ...misconfigured.map((message) =>
       fail('options', {
@@ -17,7 +17,9 @@ export function checkAgents(facts: Facts): readonly Finding[] {
       }),
     ),
     ...(ipvs === undefined ? [] : [...privileges(facts), ...stateDirectory(facts)]),
-    ...(ipvs === undefined ? [] : running('clusterf-ipvs', agents.ipvs, machine.version)),
+    ...(ipvs === undefined
+      ? []
+      : running(up === undefined ? 'clusterf-ipvs' : 'clusterf up', agents.ipvs, machine.version)),
     ...(docker === undefined ? [] : running('clusterf-docker', agents.docker, machine.version)),
     ...problems(facts),
   ];
@@ -58,6 +60,8 @@ function running(name: string, agent: Agent | undefined, version: string): reado
           mend: `ss -ltnp 'sport = :${listen.replace(/^.*:/, '')}'    # who is it? or choose another by --http-listen`,
         }),
       ];
+    case 'silent':
+      return [silent(name, agent)];
     case 'nobody':
       return [
         lockHolder === undefined
@@ -67,7 +71,7 @@ function running(name: string, agent: Agent | undefined, version: string): reado
               mend:
                 unit === 'none'
                   ? `${name}    # under whatever starts it again when it ends`
-                  : `systemctl enable --now ${name}`,
+                  : `systemctl enable --now ${unitName(name)}`,
             })
           : warn(name, {
               found: `process ${lockHolder} keeps the kernel’s table, and nobody listens on ${listen}`,
@@ -82,6 +86,30 @@ function running(name: string, agent: Agent | undefined, version: string): reado
   }
 }
 
+/** Somebody has the port and does not answer: the agent itself, as far as can be seen, and then not to be told another port. */
+function silent(name: string, { listen, lockHolder, stopped }: Agent): Finding {
+  const found = `who listens on ${listen} does not answer`;
+  if (typeof lockHolder !== 'number')
+    return fail(name, {
+      found,
+      why: 'If it is the agent, it hangs: what was last in force stays in force, and nothing that changes is done.',
+      mend: `ss -ltnp 'sport = :${listen.replace(/^.*:/, '')}'    # who is it? the agent: systemctl restart ${unitName(name)}`,
+    });
+  return fail(name, {
+    found: `${found}; process ${lockHolder}, which keeps the kernel’s table, ${stopped === true ? 'is stopped' : 'runs, and may hang'}`,
+    why: 'The kernel forwards on as it was told last; nothing that changes is done.',
+    mend:
+      stopped === true
+        ? `kill -CONT ${lockHolder}    # somebody stopped it, by SIGSTOP or a debugger`
+        : `systemctl restart ${unitName(name)}    # or end process ${lockHolder} and start it again; a restart drops nothing`,
+  });
+}
+
+/** `clusterf up` has one of its own: docs/up.md. */
+function unitName(name: string): string {
+  return name.replace(' ', '-');
+}
+
 function health(name: string, agent: Agent, expected: string): readonly Finding[] {
   const { listen, version, unhealthy, unready, unit, problems: count = 0 } = agent;
   const findings: Finding[] = [];
@@ -91,7 +119,7 @@ function health(name: string, agent: Agent, expected: string): readonly Finding[
       fail(name, {
         found: `it is not healthy: ${unhealthy}`,
         why: 'It no longer does its work.',
-        mend: `systemctl restart ${name}`,
+        mend: `systemctl restart ${unitName(name)}`,
       }),
     );
   else if (unready !== undefined)
@@ -107,7 +135,7 @@ function health(name: string, agent: Agent, expected: string): readonly Finding[
       warn(name, {
         found: `it runs in version ${version}; installed is ${expected}`,
         why: 'It was started before the upgrade. A restart drops nothing.',
-        mend: `systemctl restart ${name}`,
+        mend: `systemctl restart ${unitName(name)}`,
       }),
     );
   if (unit === 'disabled')
@@ -115,13 +143,13 @@ function health(name: string, agent: Agent, expected: string): readonly Finding[
       warn(name, {
         found: 'it is not started when the machine starts',
         why: 'After a reboot the machine balances nothing, or its containers are not registered.',
-        mend: `systemctl enable ${name}`,
+        mend: `systemctl enable ${unitName(name)}`,
       }),
     );
   if (count > 0)
     findings.push(
       warn(name, {
-        found: `it has ${count} problems`,
+        found: `it has ${count} ${count === 1 ? 'problem' : 'problems'}`,
         why: 'Each names a key, its value and what was expected.',
         mend: status,
       }),
@@ -133,7 +161,7 @@ function problems(facts: Facts): readonly Finding[] {
   const { tree } = facts;
   if (tree === undefined) return [];
   const { problems: all, own } = tree;
-  if (all.length === 0) return [ok('tree', `${own.size} virtual services`)];
+  if (all.length === 0) return [ok('tree', `${own.size} virtual ${own.size === 1 ? 'service' : 'services'}`)];
   return [
     warn('tree', {
       found: some(all.map(({ key, message }) => `${key}: ${message}`)),

@@ -12,7 +12,9 @@ export const ANY_BACKEND = backendKey('clusterf-doctor', 'clusterf-doctor');
 const NEARLY_FULL = 0.8;
 const OLDEST = [3, 3];
 
-export function checkEtcd({ etcd }: Facts): readonly Finding[] {
+export function checkEtcd({ etcd, up }: Facts): readonly Finding[] {
+  if (etcd.length === 0 && up?.inMemory === true)
+    return [ok('etcd', `none is needed: clusterf up, process ${up.pid}, keeps the tree in memory`)];
   return etcd.flatMap((examination) => {
     const reached = examination.members.filter(({ error }) => error === undefined);
     return [
@@ -34,7 +36,7 @@ function reachability({ url, members }: EtcdExamination, reached: readonly EtcdM
   const lines = away.map(({ error }) => error ?? '');
   const trouble = {
     found: lines.join('\n'),
-    mend: `etcdctl --endpoints=${away.map(({ host }) => host).join(',')} endpoint health    # ETCDCTL_API=3, from here: is it the way there or etcd?`,
+    mend: [...new Set(away.map(mendFor))].join('\n'),
   };
   return reached.length === 0
     ? [
@@ -49,6 +51,18 @@ function reachability({ url, members }: EtcdExamination, reached: readonly EtcdM
           why: `The other ${reached.length} of ${members.length} do; with one more gone there may be no majority.`,
         }),
       ];
+}
+
+/** One that answers and refuses is not to be looked for on the way there. */
+function mendFor({ host, error = '' }: EtcdMember): string {
+  const [, user] = /does not know the user "([^"]*)"/.exec(error) ?? [];
+  if (user !== undefined)
+    return `etcdctl --endpoints=${host} --user root user passwd ${user}    # and the same into the file named above`;
+  if (error.includes('does not answer ('))
+    return `etcdctl --endpoints=${host} endpoint health    # ETCDCTL_API=3, from here: is it the way there or etcd?`;
+  if (/certificate|TLS/.test(error))
+    return `openssl s_client -connect ${host} </dev/null    # what it shows and wants; docs/security.md has the options`;
+  return '# what is to be put right is named above; docs/security.md has the options';
 }
 
 function health({ host, version, latency, size, quota, alarms = [], leaderless }: EtcdMember): readonly Finding[] {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { formatHttpListen, parseHttpListen } from '@clusterf/daemon';
 import { lockHolder } from '@clusterf/ipvs-agent';
 import * as z from 'zod';
@@ -19,10 +20,16 @@ const Status = z.object({
 const UNITS = ['/etc/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
 
 /** The lock is in the network namespace: who is in another sees no other agent. */
-export async function gatherIpvsAgent(listen: string): Promise<Agent> {
+export async function gatherIpvsAgent(name: string, listen: string): Promise<Agent> {
   const holder = await lockHolder();
-  const agent = await gatherAgent('clusterf-ipvs', listen);
-  return { ...agent, ...(holder !== undefined && { lockHolder: holder === 'unseen' ? holder : holder.pid }) };
+  const agent = await gatherAgent(name, listen);
+  if (holder === undefined || holder === 'unseen') return { ...agent, ...(holder && { lockHolder: holder }) };
+  return { ...agent, lockHolder: holder.pid, stopped: await isStopped(holder.pid) };
+}
+
+/** By a signal or by a debugger: proc(5). */
+async function isStopped(pid: number): Promise<boolean> {
+  return /^State:\s*[Tt]/m.test(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''));
 }
 
 /** @param listen `--http-listen` */
@@ -49,9 +56,10 @@ async function askAgent(listen: string): Promise<Omit<Agent, 'unit'>> {
   });
   const status = await get(at, '/status');
   if (status === undefined) return { listen: at, state: 'nobody' };
+  if (status === 'silence') return { listen: at, state: 'silent' };
   const parsed = Status.safeParse(json(status.body));
   if (!parsed.success) return { listen: at, state: 'stranger' };
-  const [health, readiness] = [await get(at, '/healthz'), await get(at, '/readyz')];
+  const [health, readiness] = [await answer(at, '/healthz'), await answer(at, '/readyz')];
   const { version, problems = [], docker, ipvs } = parsed.data;
   return {
     listen: at,
@@ -64,12 +72,23 @@ async function askAgent(listen: string): Promise<Omit<Agent, 'unit'>> {
   };
 }
 
-/** Undefined if nobody listens. Who listens and says nothing, or no HTTP, is there with an answer that means nothing. */
-async function get(at: string, path: string): Promise<{ readonly ok: boolean; readonly body: string } | undefined> {
+interface Answer {
+  readonly ok: boolean;
+  readonly body: string;
+}
+
+async function answer(at: string, path: string): Promise<Answer | undefined> {
+  const got = await get(at, path);
+  return got === 'silence' ? undefined : got;
+}
+
+/** Undefined if nobody listens. Who listens and speaks no HTTP is there with an answer that means nothing. */
+async function get(at: string, path: string): Promise<Answer | 'silence' | undefined> {
   try {
     const response = await fetch(`http://${at}${path}`, { signal: AbortSignal.timeout(TIMEOUT) });
     return { ok: response.ok, body: await response.text() };
   } catch (error) {
+    if (error instanceof Error && error.name === 'TimeoutError') return 'silence';
     return isRefused(error) ? undefined : { ok: false, body: '' };
   }
 }

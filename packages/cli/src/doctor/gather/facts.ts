@@ -5,6 +5,7 @@ import type { Environment } from '@clusterf/daemon';
 import { dockerEndpoint, hostName } from '@clusterf/docker-agent';
 import { balancerName, lockHolder, MASQUERADE_SYSCTLS, wantedSysctls } from '@clusterf/ipvs-agent';
 import { etcdOptions, parseSourceUrl } from '@clusterf/store';
+import { findRunningUp } from '../../up/running.js';
 import type { DoctorOptions } from '../command.js';
 import type { DockerSettings, Facts, IpvsSettings } from '../facts.js';
 import { gatherAgent, gatherIpvsAgent } from './agents.js';
@@ -17,7 +18,8 @@ import { dockerOptions, type IpvsOptions, ipvsOptions } from './settings.js';
 import { balancerWrites, gatherEtcd, gatherTree, hostWrites } from './tree.js';
 
 export async function gatherFacts(options: DoctorOptions, env: Environment): Promise<Facts> {
-  const asked = { ipvs: await ipvsOptions(options, env), docker: await dockerOptions(options, env) };
+  const up = await findRunningUp();
+  const asked = { ipvs: await ipvsOptions(options, env, up), docker: await dockerOptions(options, env, up) };
   const endpoint = dockerEndpoint(asked.docker.options, env);
   const roles = await rolesOf(options, endpoint);
   const ipvs = roles.ipvs ? ipvsSettings(asked.ipvs.options) : undefined;
@@ -38,10 +40,13 @@ export async function gatherFacts(options: DoctorOptions, env: Environment): Pro
     })),
     ...(docker === undefined ? [] : [{ url: docker.source, etcd: ofDocker, writes: hostWrites(docker.host) }]),
   ]);
-  const agent = roles.ipvs ? await gatherIpvsAgent(asked.ipvs.options.httpListen) : undefined;
+  const agent = roles.ipvs
+    ? await gatherIpvsAgent(up === undefined ? 'clusterf-ipvs' : 'clusterf-up', asked.ipvs.options.httpListen)
+    : undefined;
   return {
     ipvs,
     docker,
+    up: up === undefined ? undefined : { pid: up.pid, inMemory: up.place.registry === undefined },
     misconfigured: [
       ...(roles.ipvs ? asked.ipvs.misconfigured : []),
       ...(roles.docker ? asked.docker.misconfigured : []),
@@ -53,6 +58,7 @@ export async function gatherFacts(options: DoctorOptions, env: Environment): Pro
     etcd,
     tree: await gatherTree({
       sources,
+      memory: up?.memory,
       away: new Set(
         etcd.flatMap(({ url, members }) => (members.every(({ error }) => error !== undefined) ? [url] : [])),
       ),
@@ -70,7 +76,7 @@ export async function gatherFacts(options: DoctorOptions, env: Environment): Pro
     agents: {
       ipvs: agent,
       docker:
-        roles.docker && agent?.both !== true
+        roles.docker && up === undefined && agent?.both !== true
           ? await gatherAgent('clusterf-docker', asked.docker.options.httpListen)
           : undefined,
     },

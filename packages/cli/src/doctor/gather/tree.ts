@@ -9,6 +9,8 @@ import type { Tree } from '../facts.js';
 
 export interface TreeSettings {
   readonly sources: readonly string[];
+  /** What the tree in the memory of `clusterf up` holds, if it says. */
+  readonly memory: ReadonlyMap<string, string> | undefined;
   /** Canonical URLs of which nobody answers: they are not asked again. */
   readonly away: ReadonlySet<string>;
   readonly etcd: EtcdOptions;
@@ -49,7 +51,7 @@ export function hostWrites(host: string): readonly string[] {
 
 /** @returns undefined if no source can be read */
 export async function gatherTree(settings: TreeSettings): Promise<Tree | undefined> {
-  const { sources, away, etcd, plan, filterRoutes, machine } = settings;
+  const { sources, memory, away, etcd, plan, filterRoutes, machine } = settings;
   const own = new ConfigTree(sources, { filterRoutes });
   const edge = new ConfigTree(sources);
   const unreadable: Problem[] = [];
@@ -61,8 +63,7 @@ export async function gatherTree(settings: TreeSettings): Promise<Tree | undefin
       continue;
     }
     try {
-      using tree = openTree(url, etcd);
-      const entries = new Map([...(await tree.read())].map(([path, { value }]) => [path, value]));
+      const entries = location.type === 'memory' && memory !== undefined ? memory : await read(url, etcd);
       for (const each of [own, edge]) each.apply(index, { type: 'snapshot', entries });
       for (const name of balancersElsewhere(entries, machine)) otherBalancers.add(name);
     } catch (thrown) {
@@ -78,6 +79,11 @@ export async function gatherTree(settings: TreeSettings): Promise<Tree | undefin
     problems: [...unreadable, ...own.problems, ...mine.problems],
     otherBalancers: [...otherBalancers],
   };
+}
+
+async function read(url: string, etcd: EtcdOptions): Promise<ReadonlyMap<string, string>> {
+  using tree = openTree(url, etcd);
+  return new Map([...(await tree.read())].map(([path, { value }]) => [path, value]));
 }
 
 function planned(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { facts, findings, tree, troubles, WEB } from '../site.js';
+import { facts, findings, IPVS, tree, troubles, WEB } from '../site.js';
 
 const agent = (more: object) =>
   facts({
@@ -19,6 +19,14 @@ describe('the agents', () => {
       /process 77 keeps the kernel’s table/,
     ],
     ['has lost its port', { state: 'stranger' }, 'fail', /somebody else listens.*\nss -ltnp 'sport = :9780'/s],
+    [
+      'is stopped with its port',
+      { state: 'silent', lockHolder: 77, stopped: true },
+      'fail',
+      /does not answer; process 77, .*is stopped\nkill -CONT 77 /s,
+    ],
+    ['hangs with its port', { state: 'silent', lockHolder: 77 }, 'fail', /may hang\nsystemctl restart clusterf-ipvs /s],
+    ['may hang with its port', { state: 'silent' }, 'fail', /does not answer\nss -ltnp 'sport = :9780' .*restart/s],
     ['is not healthy', { unhealthy: 'no pass for 90 s' }, 'fail', /not healthy: no pass for 90 s/],
     ['is not ready', { unready: 'sources unread' }, 'fail', /not ready: sources unread/],
     ['is of another version', { version: '0.9.0' }, 'warn', /version 0\.9\.0; installed is 1\.0\.0/],
@@ -59,10 +67,18 @@ describe('the agents', () => {
     ]);
   });
 
+  test('clusterf up goes by its own name', () => {
+    const given = { ...agent({ state: 'silent', lockHolder: 77 }), up: { pid: 77, inMemory: true } };
+    expect(troubles(given)).toEqual([expect.stringMatching(/^fail clusterf up: .*\nsystemctl restart clusterf-up /s)]);
+  });
+
   test('what the tree has that cannot be done is told', () => {
     const problems = [{ source: 'etcd', key: 'services/web/frontend', message: 'publishes nothing' }];
     expect(troubles(facts({ tree: tree(WEB, { problems }) }))).toEqual([
       'warn tree: services/web/frontend: publishes nothing\nclusterf validate',
     ]);
+    const ipvs = { ...IPVS, sources: ['memory:'] };
+    const inMemory = { ...facts({ tree: tree(WEB, { problems }) }), ipvs, up: { pid: 77, inMemory: true } };
+    expect(troubles(inMemory)).toEqual([expect.stringMatching(/^warn tree: .*\n# .* clusterf explain CONTAINER /s)]);
   });
 });

@@ -27,6 +27,27 @@ describe('etcd', () => {
     expect(findings(given(away, {}), 'etcd')[0]?.severity).toBe('warn');
   });
 
+  test.each([
+    [
+      'it does not know the user "ops" of --etcd-user with the password in --etcd-password-file /p (authentication failed)',
+      /user passwd ops {4}#/,
+    ],
+    ['its certificate has expired (certificate has expired)', /^openssl s_client -connect 127\.0\.0\.1:2379 /],
+    ['it wants to know who asks; expected --etcd-user and --etcd-password-file', /^# .* docs\/security\.md/],
+  ])('that answers “%s” is mended there, and not on the way to it', (error, mend) => {
+    expect(findings(given({ error: `etcd 127.0.0.1:2379: ${error}` }), 'etcd')[0]).toMatchObject({
+      severity: 'fail',
+      mend: expect.stringMatching(mend),
+    });
+  });
+
+  test('is not missed where clusterf up keeps the tree in memory', () => {
+    expect(findings(facts({ up: { pid: 77, inMemory: true } }), 'etcd')).toEqual([
+      { check: 'etcd', severity: 'ok', found: 'none is needed: clusterf up, process 77, keeps the tree in memory' },
+    ]);
+    expect(findings(facts({ up: { pid: 77, inMemory: false } }), 'etcd')).toEqual([]);
+  });
+
   test.each<[string, object, string, RegExp]>([
     ['too old', { version: '3.2.1' }, 'fail', /version 3\.2\.1; expected 3\.3/],
     ['slow', { latency: 250 }, 'warn', /takes 250 ms/],

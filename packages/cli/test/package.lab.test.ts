@@ -18,6 +18,7 @@ const run = promisify(execFile);
 const SLOW = 100_000;
 const NEXT_VERSION = `${VERSION}+next`;
 const AGENTS = ['clusterf-docker', 'clusterf-ipvs'] as const;
+const UNITS = [...AGENTS, 'clusterf-up'] as const;
 const MANUALS = ['clusterf.1', 'clusterf-config.1', 'clusterf-docker.8', 'clusterf-ipvs.8'];
 const VIP = '10.107.107.107';
 const FOREIGN = '-A -t 10.9.9.9:443 -s wlc';
@@ -92,13 +93,13 @@ async function registered(): Promise<{ readonly key: string; readonly create_rev
 }
 
 /** What an agent says over HTTP; status 0 if that was good. */
-async function ask(agent: (typeof AGENTS)[number], path: string) {
-  const port = agent === 'clusterf-ipvs' ? 9780 : 9781;
+async function ask(unit: (typeof UNITS)[number], path: string) {
+  const port = unit === 'clusterf-docker' ? 9781 : 9780;
   return await machine.run(['busybox', 'wget', '-q', '-O', '-', `http://127.0.0.1:${port}${path}`]);
 }
 
 /** Waits until an agent is ready, as a monitor would ask it. @returns its process id */
-async function ready(agent: (typeof AGENTS)[number], former?: string): Promise<string> {
+async function ready(agent: (typeof UNITS)[number], former?: string): Promise<string> {
   let pid = '';
   await until(
     `${agent} is ready`,
@@ -191,15 +192,15 @@ describe('installed', () => {
   test('it starts nothing and takes nothing over, and its files are as they were packed', async () => {
     await dpkg('--install', packages.first);
     expect(await dpkg('--verify', 'clusterf')).toBe('');
-    for (const agent of AGENTS) {
-      const state = await systemd.show(`${agent}.service`, 'LoadState', 'UnitFileState', 'ActiveState');
+    for (const unit of UNITS) {
+      const state = await systemd.show(`${unit}.service`, 'LoadState', 'UnitFileState', 'ActiveState');
       expect(state).toEqual({ LoadState: 'loaded', UnitFileState: 'disabled', ActiveState: 'inactive' });
     }
     expect(await table()).toEqual([]);
   });
 
   test('its units are without a complaint of systemd’s', async () => {
-    const verify = ['systemd-analyze', 'verify', '--man=no', ...AGENTS.map((agent) => `${agent}.service`)];
+    const verify = ['systemd-analyze', 'verify', '--man=no', ...UNITS.map((unit) => `${unit}.service`)];
     expect(await systemd.run(verify)).toMatchObject({ status: 0, stdout: '', stderr: '' });
   });
 });
@@ -311,6 +312,35 @@ describe('enabled', () => {
   });
 });
 
+test('clusterf up takes the place of both agents, with no more rights than theirs, and leaves it to them again', async () => {
+  const options = { 'allow-frontend': ['10.107.0.0/16'], 'drain-timeout': '0s', 'log-format': 'text' };
+  await machine.output(['tee', '/etc/clusterf/up.json'], { input: JSON.stringify(options) });
+  const before = await table();
+  const labels = { service: 'alone', 'backend.tcp': '8080', 'frontend.ipv4': '10.107.107.108', 'frontend.tcp': '80' };
+  const words = Object.entries(labels).flatMap(([label, value]) => ['--label', `clusterf.${label}=${value}`]);
+  await systemd.output(['systemctl', 'start', 'clusterf-up']);
+  const up = await ready('clusterf-up');
+  for (const agent of AGENTS)
+    expect(await systemd.show(`${agent}.service`, 'ActiveState')).toEqual({ ActiveState: 'inactive' });
+  expect(await rights(up)).toMatchObject({
+    Groups: expect.stringContaining(await idOf('group', 'docker')),
+    CapEff: '0000000000001000', // CAP_NET_ADMIN
+    CapBnd: '0000000000001000',
+    NoNewPrivs: '1',
+    Seccomp: '2',
+  });
+  const container = ['docker', 'run', '--detach', '--name', 'alone', ...words, 'busybox'];
+  await systemd.output([...container, '/bin/busybox', 'sleep', '100000']);
+  const wanted = expect.stringMatching(/^-a -t 10\.107\.107\.108:80 -r 172\.\S+:8080 -m -w 10$/);
+  await until('the container is a destination', async () => (await table()).length === 2, SLOW, 200);
+  expect(await table()).toContainEqual(wanted);
+  await systemd.output(['docker', 'rm', '--force', 'alone']);
+  await systemd.output(['systemctl', 'start', ...AGENTS]);
+  for (const agent of AGENTS) await ready(agent);
+  expect(await systemd.show('clusterf-up.service', 'ActiveState')).toEqual({ ActiveState: 'inactive' });
+  await until('all is as it was', async () => (await table()).join('\n') === before.join('\n'), SLOW, 200);
+});
+
 test('an upgrade restarts what runs, and neither kernel, tree nor configuration notice', async () => {
   const [docker, balancer] = await Promise.all(
     AGENTS.map(async (agent) => (await systemd.show(agent, 'MainPID')).MainPID),
@@ -341,8 +371,8 @@ test('removed, it takes along what it put into the kernel, and leaves its config
   expect(await table()).toEqual([FOREIGN]);
   expect(await machine.run(['ip', 'link', 'show', 'clusterf0'])).toMatchObject({ status: 1 });
   expect(await systemd.run(['pgrep', '--full', '/usr/bin/clusterf-'])).toMatchObject({ status: 1 });
-  for (const agent of AGENTS)
-    expect(await systemd.show(`${agent}.service`, 'LoadState')).toEqual({ LoadState: 'not-found' });
+  for (const unit of UNITS)
+    expect(await systemd.show(`${unit}.service`, 'LoadState')).toEqual({ LoadState: 'not-found' });
   expect(JSON.parse(await machine.output(['cat', '/etc/clusterf/ipvs.json']))).toEqual(OPTIONS);
 });
 

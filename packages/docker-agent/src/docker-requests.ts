@@ -1,6 +1,6 @@
 import { IncomingMessage } from 'node:http';
 import type Dockerode from 'dockerode';
-import { toError } from '@clusterf/daemon';
+import { errorCode, toError } from '@clusterf/daemon';
 import { cameOfKeeping } from './docker-connections.js';
 import type { Endpoint } from './docker-endpoint.js';
 
@@ -76,7 +76,7 @@ export class DockerRequests {
         return await dial(docker, path, query, signal);
       } catch (thrown) {
         const error = toError(thrown);
-        if (!cameOfKeeping(error) || signal.aborted) throw refusal(path, error) ?? error;
+        if (!cameOfKeeping(error) || signal.aborted) throw refusal(path, error) ?? withAdvice(error);
       }
     }
   }
@@ -112,6 +112,14 @@ function refusal(path: string, error: Error): DockerError | undefined {
   if (!('statusCode' in error) || typeof error.statusCode !== 'number') return undefined;
   const reason = error.message.replace(/^\(HTTP code \d+\) \w+ - /, '').trim();
   return new DockerError(path, error.statusCode, reason.slice(0, 200) || 'without saying why');
+}
+
+/** A socket that this user may not open: the system's message does not say who may. */
+function withAdvice(error: Error): Error {
+  if (errorCode(error) !== 'EACCES') return error;
+  const advice =
+    "this user may not ask Docker: run it as root, or as one of the socket's group, which is docker mostly";
+  return Object.assign(new Error(`${error.message}: ${advice}`, { cause: error }), { code: 'EACCES' });
 }
 
 /** Ends what is asked unless it is answered in time, with an error that says so. */

@@ -1,8 +1,13 @@
+import { execFile } from 'node:child_process';
+import { chmod } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { AgentProcess } from '../../../../test/fixtures/agent.js';
 import { type Dockerd, startDockerd } from '../../../../test/fixtures/dockerd.js';
 import { type EtcdProcess, startEtcd } from '../../../../test/fixtures/etcd.js';
 import { until } from '../../../../test/fixtures/until.js';
+import { projectRoot } from '../../../../test/lab/index.js';
 import { clusterf } from '../clusterf.js';
 
 let dockerd: Dockerd;
@@ -108,6 +113,19 @@ describe('a container', () => {
           { service: 'mail', hasFrontend: false },
         ],
       },
+    });
+  });
+
+  test('is not shown to who may not ask Docker, who is told who may', async () => {
+    await chmod(dirname(dockerd.socketPath), 0o755);
+    const bin = join(projectRoot(), 'packages', 'cli', 'bin', 'clusterf.cjs');
+    const nobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
+    const ended = promisify(execFile)('setpriv', [...nobody, process.execPath, bin, 'explain', ...options(), 'web-1']);
+    await expect(ended).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^clusterf explain: connect EACCES .*: this user may not ask Docker: run it as root, .*docker/,
+      ),
     });
   });
 

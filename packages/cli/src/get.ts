@@ -3,7 +3,7 @@ import type { Reading } from '@clusterf/store';
 import { asData, asTable, outputOption } from './output.js';
 import { inWords } from './tree/in-words.js';
 import { nest, valueOf } from './tree/nest.js';
-import { parsePath } from './tree/path.js';
+import { refuseBadNames, relativePath } from './tree/path.js';
 import { summaryTable } from './tree/summary.js';
 import { openOneTree, treeOptions } from './tree/tree-options.js';
 import { VERSION } from './version.js';
@@ -40,10 +40,13 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       using tree = openOneTree(options, signal);
       const [operand = '', ...others] = operands;
       if (others.length > 0) throw new UsageError(`one PATH was expected; there are ${operands.length}`);
-      const path = parsePath(operand, tree.url);
+      const path = relativePath(operand, tree.url);
       const all = await tree.read(path);
       const reading = options.withoutLeased ? new Map([...all].filter(([, { lease }]) => lease === undefined)) : all;
-      if (path !== '' && reading.size === 0) throw new FailureError(`nothing is at ${path} in ${tree.url}`);
+      if (path !== '' && reading.size === 0) {
+        refuseBadNames(path);
+        throw new FailureError(`nothing is at ${path} in ${tree.url}`);
+      }
       process.stdout.write(show(reading, path, options));
     }),
   );

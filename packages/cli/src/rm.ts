@@ -1,7 +1,7 @@
 import { defineCommand, type Environment, FailureError, runCommand, UsageError } from '@clusterf/daemon';
 import type { Reading } from '@clusterf/store';
 import { complain, inWords } from './tree/in-words.js';
-import { isAtOrBelow, parsePath } from './tree/path.js';
+import { isAtOrBelow, refuseBadNames, relativePath } from './tree/path.js';
 import type { Step } from './tree/proposal.js';
 import { openOneTree, treeOptions } from './tree/tree-options.js';
 import { tellSteps, writeSteps } from './tree/write-steps.js';
@@ -30,14 +30,14 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
     inWords(command, async () => {
       using tree = openOneTree(options, signal);
       if (operands.length === 0) throw new UsageError('expected the PATH of what is to be removed');
-      const paths = operands.map((operand) => parsePath(operand, tree.url));
+      const paths = operands.map((operand) => relativePath(operand, tree.url));
       if (paths.includes(''))
         throw new UsageError('the whole tree is not removed at once; name its parts, such as services');
       const [first = ''] = paths;
       const reading = await tree.read(paths.length === 1 ? first : '');
       const doomed = new Set(paths.flatMap((path) => found(path, reading, options.recursive)));
       const steps = [...doomed].map((path): Step => ({ path, what: 'removed' }));
-      if (!options.dryRun) await writeSteps(tree, steps, reading);
+      if (!options.dryRun) await writeSteps(tree, steps, reading, signal);
       tellSteps(steps, options.dryRun);
       const kept = [...doomed].filter((path) => reading.get(path)?.lease !== undefined);
       if (kept.length > 0) complain(command, comingBack(kept));
@@ -45,10 +45,16 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
   );
 }
 
-/** @throws {FailureError} if there is nothing, or more than was asked for */
+/**
+ * @throws {UsageError} if nothing can be there
+ * @throws {FailureError} if there is nothing, or more than was asked for
+ */
 function found(path: string, reading: Reading, recursive: boolean): readonly string[] {
   const all = [...reading.keys()].filter((each) => isAtOrBelow(each, path));
-  if (all.length === 0) throw new FailureError(`nothing is at ${path}; nothing was removed`);
+  if (all.length === 0) {
+    refuseBadNames(path);
+    throw new FailureError(`nothing is at ${path}; nothing was removed`);
+  }
   const below = all.filter((each) => each !== path);
   if (recursive || below.length === 0) return all;
   if (below.length < all.length) return [path];

@@ -1,12 +1,12 @@
 import { defineCommand, type Environment, EXIT, FailureError, runCommand, UsageError } from '@clusterf/daemon';
 import { quote } from '@clusterf/model';
-import { text as readAll } from 'node:stream/consumers';
 import { isField, withFields } from './tree/fields.js';
 import { NO_JSON, toJson } from './tree/flatten.js';
 import { inWords } from './tree/in-words.js';
 import { parseDocuments } from './tree/parse-documents.js';
 import { parsePath } from './tree/path.js';
 import { propose } from './tree/proposal.js';
+import { readStandardInput } from './tree/read-input.js';
 import { isRefused } from './tree/report-findings.js';
 import { openOneTree, treeOptions } from './tree/tree-options.js';
 import { tellSteps, writeSteps } from './tree/write-steps.js';
@@ -38,23 +38,26 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       if (operand === undefined || values.length === 0) throw new UsageError('expected PATH and a value, or fields');
       const path = parsePath(operand, tree.url);
       if (path === '') throw new UsageError(`path ${quote(operand)} is the whole tree; expected one entry's`);
-      const whole = values.every(isField) ? undefined : await wholeValue(values);
+      const whole = values.every(isField) ? undefined : await wholeValue(values, signal);
       const reading = await tree.read();
       const text = toJson(whole === undefined ? withFields(reading.get(path)?.value, values) : whole.value);
       if (text === undefined) throw new FailureError(`the value ${NO_JSON}`);
       const { steps, findings } = propose(new Map([[path, text]]), reading);
       if (isRefused(command, findings, options.force)) return EXIT.failed;
-      if (!options.dryRun) await writeSteps(tree, steps, reading);
+      if (!options.dryRun) await writeSteps(tree, steps, reading, signal);
       tellSteps(steps, options.dryRun);
       return EXIT.ok;
     }),
   );
 }
 
-async function wholeValue([written = '', ...others]: readonly string[]): Promise<{ readonly value: unknown }> {
+async function wholeValue(
+  [written = '', ...others]: readonly string[],
+  signal: AbortSignal,
+): Promise<{ readonly value: unknown }> {
   if (others.length > 0)
     throw new UsageError(`one value was expected, or only fields; there are ${others.length + 1} operands after PATH`);
-  const parsed = parseDocuments(written === '-' ? await readAll(process.stdin) : written);
+  const parsed = parseDocuments(written === '-' ? await readStandardInput(signal) : written);
   if (!parsed.ok) throw new FailureError(`the value is neither JSON nor YAML: ${parsed.message}`);
   if (parsed.documents.length > 1)
     throw new FailureError(`the value has ${parsed.documents.length} documents; expected one`);

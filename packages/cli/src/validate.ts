@@ -33,16 +33,17 @@ interface Validated {
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
   return await runCommand(command, argv, env, async (options, { signal }) =>
     inWords(command, async () => {
-      const validated = options.file.length > 0 ? await ofDocuments(options.file) : await ofTree(options, signal);
+      const validated =
+        options.file.length > 0 ? await ofDocuments(options.file, signal) : await ofTree(options, signal);
       process.stdout.write(show(validated, options.output));
       return validated.findings.some(({ level }) => level === 'error') ? EXIT.failed : EXIT.ok;
     }),
   );
 }
 
-async function ofDocuments(names: readonly string[]): Promise<Validated> {
-  const { entries, findings } = await readDocuments(names);
-  return { entries: entries.size, findings: [...findings, ...check(entries, true)] };
+async function ofDocuments(names: readonly string[], signal: AbortSignal): Promise<Validated> {
+  const { entries, findings, badlyNamed } = await readDocuments(names, signal);
+  return { entries: entries.size, findings: [...findings, ...badlyNamed, ...check(entries, true)] };
 }
 
 async function ofTree(options: TreeOptionValues, signal: AbortSignal): Promise<Validated> {

@@ -1,6 +1,11 @@
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type EtcdProcess, startEtcd } from '../../../test/fixtures/etcd.js';
-import { clusterf } from './clusterf.js';
+import { until } from '../../../test/fixtures/until.js';
+import { clusterf, RunningCommand } from './clusterf.js';
 import { etcdSite, KINDS, openSite, type Site } from './sites.js';
 
 let etcd: EtcdProcess;
@@ -34,6 +39,8 @@ const STORED = {
   'services/shop/backends/two': '{"ipv4":"10.1.0.2","tcp":8080,"weight":0}',
   'routes/lan': '{"Prefix":"10.1.0.0/16","IPVSMethod":"droute"}',
 };
+
+const run = promisify(execFile);
 
 const apply = async (site: Site, input: string, ...args: readonly string[]) =>
   await clusterf(['apply', '-f', '-', '--config-source', site.url, ...args], { input });
@@ -106,6 +113,8 @@ describe.each(KINDS)('a tree in %s', (kind) => {
   });
 
   test.each([
+    ['nothing', '', 1, /no entries are in standard input; nothing was written/],
+    ['a service without entries', 'services: {shop: {}}', 1, /no entries are in standard input; nothing was written/],
     ['documents that cannot be read', 'a: [1', 1, /standard input: is neither JSON nor YAML: .*line 1/],
     ['a list', '[1]', 1, /standard input: the document is a list; expected a mapping/],
     [
@@ -173,6 +182,13 @@ test('a directory that is a tree is told from one of documents, with what to do'
   );
 });
 
+test('a directory with files of those names, as /etc, is not taken for a tree', async () => {
+  await files.put('machine/services', 'http 80/tcp\n');
+  const { code, stderr } = await clusterf(['apply', '-f', `${directory()}/machine`]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/expected files \*\.yaml, \*\.yml or \*\.json in it\n$/);
+});
+
 test('what agents keep is neither changed nor pruned', async () => {
   await using site = etcdSite(etcd);
   await etcd.call('lease/grant', { TTL: '60', ID: '79' });
@@ -197,4 +213,109 @@ test('more entries than a transaction takes are written all the same', async () 
   expect(code).toBe(0);
   expect(stdout.match(/^created /gm)).toHaveLength(1000);
   expect(Object.keys(await site.read())).toHaveLength(1000);
+});
+
+test('a service that documents mention without entries keeps what it has, and --prune says so', async () => {
+  await using site = etcdSite(etcd);
+  for (const [path, value] of Object.entries(STORED)) await site.put(path, value);
+  const input = 'services: {shop: {backends: {}}, new: , other: {frontend: {ipv4: 10.0.0.2, tcp: 80}}}';
+  expect(await apply(site, input, '--prune')).toEqual({
+    code: 0,
+    stdout: 'created services/other/frontend\n',
+    stderr:
+      'clusterf apply: warning: services/shop has no entries in the documents, and none of it is removed: ' +
+      'that would be clusterf rm --recursive\n',
+  });
+  expect(await site.read()).toMatchObject(STORED);
+});
+
+describe('of a backup with a name that no entry can have', () => {
+  const [WEB, BAD] = ['services/web/frontend', 'services/web/backends/a\u001b[2J'];
+  const COMPLAINT = 'error: services/web/backends/a\\u001b[2J: the name "a\\u001b[2J" contains a control character';
+
+  async function backup(site: Site): Promise<string> {
+    await site.put(WEB, '{"ipv4":"10.0.0.1","tcp":80}');
+    await site.put(BAD, '{"ipv4":"10.1.0.1","tcp":80}');
+    return (await clusterf(['get', '-o', 'yaml', '--config-source', site.url])).stdout;
+  }
+
+  test('nothing is written, and with --force all else', async () => {
+    await using site = etcdSite(etcd);
+    const text = await backup(site);
+    await using copy = etcdSite(etcd);
+    const refused = await apply(copy, text);
+    expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(COMPLAINT) });
+    expect(refused.stderr).toContain('nothing was written; --force writes all else\n');
+    expect(await copy.read()).toEqual({});
+    const forced = await apply(copy, text, '--force');
+    expect(forced).toMatchObject({ code: 1, stdout: `created ${WEB}\n`, stderr: expect.stringContaining(COMPLAINT) });
+    expect(forced.stderr).toContain('what no entry can be called was left out, and nothing else\n');
+    expect(Object.keys(await copy.read())).toEqual([WEB]);
+  });
+
+  test('--prune leaves alone what it names', async () => {
+    await using site = etcdSite(etcd);
+    const { stdout } = await apply(site, await backup(site), '--force', '--prune');
+    expect(stdout).toBe(`unchanged ${WEB}\n`);
+    expect(Object.keys(await site.read()).toSorted()).toEqual([BAD, WEB]);
+  });
+});
+
+test('interrupted, it says how far it came and does not blame etcd', async () => {
+  await using site = etcdSite(etcd);
+  const count = 20_000;
+  const routes = Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [`r${i}`, { Prefix: `10.${i >> 8}.${i & 255}.0/24` }]),
+  );
+  await files.put('many.json', JSON.stringify({ routes }));
+  await using command = new RunningCommand(['apply', '--config-source', site.url, '-f', `${directory()}/many.json`]);
+  await until('the first are written', async () => Object.keys(await site.read()).length > 0);
+  expect(await command.end('SIGINT')).toBe(1);
+  await command.complains(/\n$/);
+  const [, told = ''] = /^clusterf apply: interrupted: (\d+) of 20000 changes were made/.exec(command.errors) ?? [];
+  const written = Object.keys(await site.read()).length;
+  expect(written).toBeLessThan(count);
+  expect([0, 128]).toContain(written - Number(told || Number.NaN));
+});
+
+const pipe = () => `${directory()}/pipes/p.yaml`;
+
+/** Once somebody reads from it. */
+const toWrite = async () =>
+  await until(
+    'somebody reads from the pipe',
+    async () => await open(pipe(), constants.O_WRONLY | constants.O_NONBLOCK).catch(() => undefined),
+  );
+
+describe('named pipes', () => {
+  beforeAll(async () => {
+    await mkdir(`${directory()}/pipes`);
+    await run('mkfifo', [pipe()]);
+  });
+  test('that lie in a directory are refused', async () => {
+    await using site = etcdSite(etcd);
+    expect(await clusterf(['apply', '--config-source', site.url, '-f', `${directory()}/pipes`])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `clusterf apply: ${pipe()}: is no regular file\n`,
+    });
+  });
+
+  test('are read where they are named, as of <(COMMAND)', async () => {
+    await using site = etcdSite(etcd);
+    await using command = new RunningCommand(['apply', '--config-source', site.url, '-f', pipe()]);
+    await using writer = await toWrite();
+    await writer.writeFile('routes/lan: {Prefix: 10.1.0.0/16, IPVSMethod: masq}');
+    await writer.close();
+    await command.prints(/^created routes\/lan$/m);
+    expect(await command.end()).toBe(0);
+  });
+
+  test('that nobody writes into do not keep it from ending', async () => {
+    await using command = new RunningCommand(['apply', '-f', pipe()]);
+    await using writer = await toWrite();
+    expect(await command.end('SIGTERM')).toBe(1);
+    await command.complains(/^clusterf apply: \S+\/p\.yaml: interrupted\n$/);
+    await writer.close();
+  });
 });

@@ -84,3 +84,18 @@ test('hundreds of entries go, in as many transactions as it takes', async () => 
   expect(stdout.trim().split('\n').toSorted()).toEqual(paths.map((path) => `removed ${path}`).toSorted());
   expect(await site.read()).toEqual({});
 });
+
+test.each(['a\u001b[2J', '..', '', 'x'.repeat(300)])(
+  'what is there under the name %j goes as all else',
+  async (name) => {
+    await using site = etcdSite(etcd);
+    const paths = [`services/${name}/frontend`, `services/${name}/backends/x`];
+    for (const path of paths) await site.put(path, '{}');
+    expect(await rm(site, paths[0] ?? '')).toMatchObject({ code: 0, stderr: '' });
+    expect(Object.keys(await site.read())).toEqual(paths.slice(1));
+    const shown = await clusterf(['get', '--config-source', site.url, `services/${name}/backends`]);
+    expect(shown).toMatchObject({ code: 0, stderr: '' });
+    expect(await rm(site, '-r', `services/${name}/backends`)).toMatchObject({ code: 0, stderr: '' });
+    expect(await site.read()).toEqual({});
+  },
+);

@@ -1,9 +1,11 @@
+import { onOneLine } from '../output.js';
+
 /** Entries of the tree as `clusterf apply -f` takes them: one document, paths to values. */
 
 /** YAML that is read at a glance and compared line by line: an entry a line, its value as JSON, which YAML contains. */
 export function yamlDocument(entries: ReadonlyMap<string, string>, comment: string): string {
   const lines = [...entries].map(([path, text]) => `${key(path)}: ${spaced(text)}\n`);
-  return `# ${comment}\n${lines.length === 0 ? '{}\n' : lines.join('')}`;
+  return `# ${onOneLine(comment)}\n${lines.length === 0 ? '{}\n' : lines.join('')}`;
 }
 
 export function jsonDocument(entries: ReadonlyMap<string, string>): string {

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { defineCommand, type Environment, EXIT, FailureError, runCommand, UsageError } from '@clusterf/daemon';
 import { inWords } from '../tree/in-words.js';
-import { readInputs } from '../tree/read-input.js';
+import { readInput } from '../tree/read-input.js';
 import { openOneTree, treeOptions } from '../tree/tree-options.js';
 import { VERSION } from '../version.js';
 import { jsonDocument, yamlDocument } from './document.js';
@@ -72,14 +72,14 @@ export async function main(argv: readonly string[], env: Environment): Promise<n
       const known = FORMATS.find((each) => each === format);
       if (known === undefined || path === undefined || more.length > 0)
         throw new UsageError(`expected ${FORMATS.join(', ')}, and a file or - for standard input`);
-      const [input] = await readInputs([path]);
+      const input = await readInput(path, signal);
       const name = path === '-' ? 'standard input' : basename(path);
-      const { entries, remarks } = await importFrom(known, input?.text ?? '', path, name, options);
+      const { entries, remarks } = await importFrom(known, input.text, path, name, options);
       process.stderr.write(printRemarks(remarks));
       if (entries.size === 0) throw new FailureError(`nothing to import was found in ${name}`);
       if (options.write) {
         using tree = openOneTree(options, signal);
-        const written = await writeEntries(entries, tree);
+        const written = await writeEntries(entries, tree, signal);
         process.stdout.write(`${written} of ${entries.size} entries written to ${tree.url}\n`);
       } else if (options.output === 'json') process.stdout.write(jsonDocument(entries));
       else process.stdout.write(yamlDocument(entries, `Made by clusterf import ${known} of ${name}.`));

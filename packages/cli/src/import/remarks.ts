@@ -1,3 +1,5 @@
+import { onOneLine } from '../output.js';
+
 /** What a person has to know of an import, beside what it made. */
 export interface Remark {
   /**
@@ -22,7 +24,7 @@ export function printRemarks(remarks: readonly Remark[]): string {
   return (['lost', 'left'] as const)
     .map((kind) => {
       const lines = group(remarks.filter((remark) => remark.kind === kind));
-      return lines.length === 0 ? '' : `${TITLES[kind]}:\n${lines.map((line) => `  ${line}\n`).join('')}`;
+      return lines.length === 0 ? '' : `${TITLES[kind]}:\n${lines.map((line) => `  ${onOneLine(line)}\n`).join('')}`;
     })
     .join('');
 }

@@ -1,6 +1,7 @@
 import { FailureError } from '@clusterf/daemon';
 import { parseKey } from '@clusterf/model';
-import { type EditableTree, transactions } from '@clusterf/store';
+import type { EditableTree } from '@clusterf/store';
+import { writeChanges } from '../tree/write-steps.js';
 
 /** How many paths a message names. */
 const NAMED = 3;
@@ -13,8 +14,13 @@ const ORDER = ['route', 'backend', 'frontend'];
  *
  * @returns how many were written
  * @throws {FailureError} if one is there and says something else: nothing is written
+ * @throws as {@link writeChanges}
  */
-export async function writeEntries(entries: ReadonlyMap<string, string>, tree: EditableTree): Promise<number> {
+export async function writeEntries(
+  entries: ReadonlyMap<string, string>,
+  tree: EditableTree,
+  signal: AbortSignal,
+): Promise<number> {
   const reading = await tree.read();
   const others = [...entries].filter(([path, text]) => {
     const found = reading.get(path);
@@ -31,7 +37,7 @@ export async function writeEntries(entries: ReadonlyMap<string, string>, tree: E
     );
   }
   const missing = [...entries].filter(([path]) => !reading.has(path)).toSorted(([a], [b]) => rank(a) - rank(b));
-  for (const changes of transactions(new Map(missing))) await tree.write(changes, reading);
+  await writeChanges(tree, new Map(missing), reading, signal);
   return missing.length;
 }
 

@@ -1,4 +1,5 @@
-import { parseKey } from '@clusterf/model';
+import { LINUX_SCHEDULERS } from '@clusterf/ipvs-agent';
+import { decodeFrontend, parseKey, quote } from '@clusterf/model';
 import { CODECS } from './codecs.js';
 import { TOP_LEVEL } from './flatten.js';
 
@@ -37,7 +38,19 @@ export function checkEntry(path: string, text: string, { strict }: { readonly st
     (name) => `unknown field ${JSON.stringify(name)}: agents of this version ignore it`,
   );
   const notes = [...canonical.warnings, ...unknown].map(found(strict ? 'error' : 'warning'));
-  return { text: canonical.text, findings: notes };
+  const doubts = key.kind === 'frontend' ? doubtsOf(text).map(found('warning')) : [];
+  return { text: canonical.text, findings: [...notes, ...doubts] };
+}
+
+/** What any balancer would ask of its kernel, and hardly any kernel has. */
+function doubtsOf(text: string): readonly string[] {
+  const decoded = decodeFrontend(text);
+  const { scheduler } = decoded.ok ? decoded.value : {};
+  if (scheduler === undefined || LINUX_SCHEDULERS.includes(scheduler)) return [];
+  return [
+    `scheduler ${quote(scheduler)} is none that Linux has; expected one of ${LINUX_SCHEDULERS.join(', ')}: where a ` +
+      "balancer's kernel has no such module it refuses the virtual services",
+  ];
 }
 
 /** Of a key that configures nothing. */

@@ -8,11 +8,21 @@ const MAX_DEPTH = 6;
 
 export const NO_JSON = 'holds itself, is nested too deeply, or has a number that is none in JSON';
 
+/** Something in a document that makes no entry. */
+export interface Misplaced {
+  readonly path: string;
+  readonly message: string;
+}
+
 export interface Flat {
   /** Values as JSON text, by path. */
   readonly entries: ReadonlyMap<string, string>;
-  /** What stands where no entry can be, by path. */
-  readonly misplaced: readonly { readonly path: string; readonly message: string }[];
+  /** What stands where no entry can be. */
+  readonly misplaced: readonly Misplaced[];
+  /** What no entry can be called, with all that is below it: a tree may have it from elsewhere, and so a backup of one. */
+  readonly badlyNamed: readonly Misplaced[];
+  /** Paths that are mentioned with nothing below them. */
+  readonly silent: readonly string[];
 }
 
 /**
@@ -21,17 +31,24 @@ export interface Flat {
  */
 export function flatten(document: unknown): Flat {
   const entries = new Map<string, string>();
-  const misplaced: { path: string; message: string }[] = [];
+  const misplaced: Misplaced[] = [];
+  const badlyNamed: Misplaced[] = [];
+  const silent: string[] = [];
 
   function place(path: string, value: unknown): void {
     const { kind } = parseKey(path);
     const isEntry = path !== '' && kind !== 'unknown';
     if (!isEntry && isMapping(value) && (path === '' || path.split('/').length < MAX_DEPTH)) {
-      for (const [name, inner] of Object.entries(value)) placeAt(path, name, inner);
+      const inside = Object.entries(value);
+      if (inside.length === 0) silent.push(path);
+      for (const [name, inner] of inside) placeAt(path, name, inner);
       return;
     }
-    // An empty mapping of services, or a key with nothing after it, says nothing.
-    if (!isEntry && value === null) return;
+    // A key with nothing after it is an empty mapping.
+    if (!isEntry && value === null) {
+      silent.push(path);
+      return;
+    }
     if (path === '') {
       misplaced.push({
         path,
@@ -50,12 +67,12 @@ export function flatten(document: unknown): Flat {
     const parts = name.replaceAll(/^\/|\/$/g, '');
     const path = outer === '' ? parts : `${outer}/${parts}`;
     const messages = parts.split('/').flatMap((part) => complaintOf(part));
-    if (messages.length > 0) misplaced.push(...messages.map((message) => ({ path, message })));
+    if (messages.length > 0) badlyNamed.push(...messages.map((message) => ({ path, message })));
     else place(path, value);
   }
 
   place('', document);
-  return { entries, misplaced };
+  return { entries, misplaced, badlyNamed, silent };
 }
 
 /** Undefined for what JSON has not: loops, infinities. */

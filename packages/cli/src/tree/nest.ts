@@ -1,7 +1,10 @@
+/** How deep lists and mappings of a value may nest to be printed as such: far above what ours do, far below the stack. */
+const MAX_DEPTH = 100;
+
 /** Mappings nested as the paths are. */
 type Nested = Map<string, unknown>;
 
-/** Entries as one document, which `flatten` takes apart again. Values that are no JSON stand as text. */
+/** Entries as one document, which `flatten` takes apart again. Values that are no JSON, or too deep, stand as text. */
 export function nest(entries: Iterable<readonly [string, string]>): unknown {
   const root: Nested = new Map();
   for (const [path, text] of entries) {
@@ -30,11 +33,17 @@ function asObject(nested: Nested): unknown {
   return Object.fromEntries([...nested].map(([name, value]) => [name, value instanceof Map ? asObject(value) : value]));
 }
 
-/** The value that a text of the tree holds; the text itself if it is no JSON. */
+/** The value that a text of the tree holds; the text itself if it is no JSON, or nested too deeply to be printed. */
 export function valueOf(text: string): unknown {
   try {
-    return text.trim() === '' ? {} : JSON.parse(text);
+    const value: unknown = text.trim() === '' ? {} : JSON.parse(text);
+    return isWithin(MAX_DEPTH, value) ? value : text;
   } catch {
     return text;
   }
+}
+
+function isWithin(depth: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return depth > 0 && Object.values(value).every((part) => isWithin(depth - 1, part));
 }

@@ -10,16 +10,26 @@ import { parseSourceUrl } from '@clusterf/store';
  * @throws {UsageError} if it cannot be a path
  */
 export function parsePath(text: string, url: string): string {
+  const path = relativePath(text, url);
+  refuseBadNames(path);
+  return path;
+}
+
+/** The same of something that may be there already, and has the name it has: {@link refuseBadNames} if nothing is. */
+export function relativePath(text: string, url: string): string {
   const location = parseSourceUrl(url);
   const prefix = location.type === 'etcd' && location.prefix !== '' ? `${location.prefix}/` : undefined;
   const relative = prefix !== undefined && `${text}/`.startsWith(prefix) ? text.slice(prefix.length) : text;
-  const path = relative.replace(/^\//, '').replace(/\/$/, '');
-  if (path === '') return path;
+  return relative.replace(/^\//, '').replace(/\/$/, '');
+}
+
+/** @throws {UsageError} if it cannot be a path */
+export function refuseBadNames(path: string): void {
+  if (path === '') return;
   for (const name of path.split('/')) {
     const checked = checkName(name);
-    if (!checked.ok) throw new UsageError(`path ${quote(text)}: ${checked.message}`);
+    if (!checked.ok) throw new UsageError(`path ${quote(path)}: ${checked.message}`);
   }
-  return path;
 }
 
 /** The path with what is below it. */

@@ -21,33 +21,41 @@ export interface Documents {
   readonly origins: ReadonlyMap<string, string>;
   /** What cannot be read, or stands where no entry can be: `path` is empty where that is a file's. */
   readonly findings: readonly Finding[];
+  /** What no entry can be called: `path` is that of all below it too. */
+  readonly badlyNamed: readonly Finding[];
+  /** Paths that are mentioned with nothing below them. */
+  readonly silent: readonly string[];
 }
 
 /**
  * Reads all that `--file` names.
  *
- * @throws {FailureError} if a file cannot be read
+ * @throws {FailureError} if a file cannot be read, or somebody interrupts it
  */
-export async function readDocuments(names: readonly string[]): Promise<Documents> {
+export async function readDocuments(names: readonly string[], signal: AbortSignal): Promise<Documents> {
   const entries = new Map<string, string>();
   const origins = new Map<string, string>();
   const findings: Finding[] = [];
-  const wrong = (path: string, name: string, message: string) =>
-    findings.push({
+  const badlyNamed: Finding[] = [];
+  const silent: string[] = [];
+  const wrong = (path: string, name: string, message: string, among = findings) =>
+    among.push({
       level: 'error',
       path: path === '' ? name : path,
       message: path === '' ? message : `${message} (${name})`,
     });
-  for (const { name, text } of await readInputs(names)) {
+  for (const { name, text } of await readInputs(names, signal)) {
     const parsed = parseDocuments(text);
     if (!parsed.ok) {
       wrong('', name, `is neither JSON nor YAML: ${parsed.message}`);
       continue;
     }
     for (const document of parsed.documents) {
-      const { entries: found, misplaced } = flatten(document);
-      for (const { path, message } of misplaced) wrong(path, name, message);
-      for (const [path, value] of found) {
+      const flat = flatten(document);
+      for (const { path, message } of flat.misplaced) wrong(path, name, message);
+      for (const { path, message } of flat.badlyNamed) wrong(path, name, message, badlyNamed);
+      silent.push(...flat.silent);
+      for (const [path, value] of flat.entries) {
         const other = origins.get(path);
         if (other === undefined) {
           entries.set(path, value);
@@ -56,5 +64,5 @@ export async function readDocuments(names: readonly string[]): Promise<Documents
       }
     }
   }
-  return { entries, origins, findings };
+  return { entries, origins, findings, badlyNamed, silent };
 }

@@ -111,6 +111,29 @@ describe('clusterf import', () => {
     expect(ended.stdout).toContain('services/tcp-10.0.0.1-80/frontend');
   });
 
+  test('of what moves cursors and sets titles quotes nothing as it is', async () => {
+    const server = 'real_server 10.0.0.5 80 {\n \u001b]0;title\u0007 1\n}';
+    const keepalived = `\u001b[2J 1\nvirtual_server 10.0.0.1 80 {\n lb_algo rr\n lb_kind DR\n protocol TCP\n ${server}\n}\n`;
+    const rules = `${RULES}-A -t 10.0.0.2:80 -s \u001b[2J\n`;
+    for (const [format, input] of [
+      ['keepalived', keepalived],
+      ['ipvsadm', rules],
+    ] as const) {
+      const { stderr } = await clusterf(['import', format, '-'], { input });
+      expect(stderr).toMatch(/\\u001b/);
+      // oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
+      expect(stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
+    }
+  });
+
+  test.each(['ipvsadm', 'keepalived', 'etcd2'])('%s of a directory is told to want a file', async (format) => {
+    expect(await clusterf(['import', format, directory])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `clusterf import: ${directory}: is a directory; expected a file\n`,
+    });
+  });
+
   test.each([
     [['import'], 2, /expected ipvsadm, keepalived, etcd2, and a file/],
     [['import', 'nginx', '-'], 2, /expected ipvsadm, keepalived, etcd2/],

@@ -74,12 +74,23 @@ test.each([
     'routes/lan',
     'has a number that is none in JSON',
   ],
-  ['a name that is no part of a path', 'services: {..: {frontend: {}}}', 'services/..', 'would mean a directory'],
-  ['an empty name', '{"": 1}', '', 'the name is empty'],
   ['mappings that hold themselves', 'services: &s {web: *s}', 'services/web/web/web/web/web', 'holds itself'],
 ])('%s is said to stand nowhere', (_, text, path, message) => {
   const { misplaced } = read(text);
   expect(misplaced).toEqual([{ path, message: expect.stringContaining(message) }]);
+});
+
+test.each([
+  ['is no part of a path', '..: {frontend: {}}', 'services/..', 'would mean a directory'],
+  ['is empty', '"": 1', 'services/', 'the name is empty'],
+  ['moves cursors', '"a\\eb": {frontend: {}, backends: {x: {}}}', 'services/a\u001bb', 'contains a control character'],
+])('a name that %s is told once, and all else is read', (_, written, path, message) => {
+  const parsed = parseDocuments(`services:\n  ${written}\n  web: {frontend: {ipv4: 10.0.0.1, tcp: 80}}`);
+  expect(flatten(parsed.ok ? parsed.documents[0] : parsed.message)).toMatchObject({
+    entries: new Map([['services/web/frontend', FRONTEND]]),
+    misplaced: [],
+    badlyNamed: [{ path, message: expect.stringContaining(message) }],
+  });
 });
 
 test('what is no entry is kept by its path, for who looks at entries to say so', () => {
@@ -143,6 +154,20 @@ test.each(['json', 'yaml'] as const)('a tree printed as %s is read back the same
     }),
   );
 });
+
+test.each(['json', 'yaml'] as const)(
+  'a value that nests without end is text in a tree printed as %s, beside all others',
+  (format) => {
+    const [open, close] = ['['.repeat(50_000), ']'.repeat(50_000)];
+    const deep = [
+      ['services/web/backends/deep', `${open}${close}`],
+      ['services/web/backends/inside', `{"ipv4":${open}${close}}`],
+    ] as const;
+    const text = asData(nest([...deep, ['services/web/frontend', FRONTEND]]), format);
+    const expected = deep.map(([at, each]) => [at, JSON.stringify(each)]);
+    expect(read(text).entries).toEqual({ 'services/web/frontend': FRONTEND, ...Object.fromEntries(expected) });
+  },
+);
 
 test('keys that are in the way of each other are both printed', () => {
   expect(

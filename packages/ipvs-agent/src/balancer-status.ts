@@ -21,7 +21,9 @@ export interface BalancerSummary {
   /** Destinations whose removal is held back, by the brake or for another reason. */
   readonly held: number;
   readonly draining: number;
+  /** Virtual services of which the kernel refused an operation, and the first of them. */
   readonly retrying: number;
+  readonly refused: readonly string[];
   readonly foreign: number;
   /** Digests of the configuration that it has read where this entry is, and of the table that it wants the kernel to have. */
   readonly tree: string;
@@ -74,6 +76,8 @@ export interface BalancerStatusOptions {
 const INTERVAL = 2_000;
 /** An entry may have a megabyte and a half: who drains a thousand backends one by one does without their counts. */
 const MOST_DRAINED = 1000;
+/** To begin with; all of them the agent's own `/status` has. */
+const MOST_REFUSED = 5;
 /** Milliseconds until it is tried again after another balancer turned out to have the name. */
 const TAKEN = 10_000;
 
@@ -237,6 +241,7 @@ export function summarise(status: SummarisedStatus, source: string): BalancerSum
     held: held.reduce((sum, { destinations: some }) => sum + some, 0),
     draining: status.draining.length,
     retrying: status.retrying.length,
+    refused: status.retrying.slice(0, MOST_REFUSED).map(({ virtualService }) => virtualService),
     foreign: status.foreign.length,
     tree: status.sources.find(({ url }) => url === source)?.digest ?? '',
     table: status.table,

@@ -16,6 +16,7 @@ export { describeOp, printHeld, printOp, printTable, tableData } from './print.j
 export { PROFILE_NAMES, wantedSysctls } from './profiles.js';
 export { type Rehearsal, rehearsalText } from './rehearsal.js';
 export { type Planned, planOnce, rehearse } from './rehearse.js';
+export { LINUX_SCHEDULERS } from './scheduler.js';
 export { StateDirectory } from './state-directory.js';
 export { StateFile } from './state-file.js';
 export type { HeldStatus } from './status.js';

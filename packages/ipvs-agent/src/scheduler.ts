@@ -1,3 +1,21 @@
+/** Those of Linux, net/netfilter/ipvs/ip_vs_*.c. A kernel may have others: a module may be anybody's. */
+export const LINUX_SCHEDULERS: readonly string[] = [
+  'rr',
+  'wrr',
+  'lc',
+  'wlc',
+  'fo',
+  'ovf',
+  'lblc',
+  'lblcr',
+  'dh',
+  'sh',
+  'mh',
+  'sed',
+  'nq',
+  'twos',
+];
+
 /**
  * Scheduler flags by name. The kernel has three bits, which each scheduler reads in its own way
  * (IP_VS_SVC_F_SCHED_* in linux/ip_vs.h).

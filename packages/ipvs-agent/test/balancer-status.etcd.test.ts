@@ -29,6 +29,7 @@ const SUMMARY = {
   held: 7,
   draining: 2,
   retrying: 1,
+  refused: ['tcp 10.0.0.2:80'],
   foreign: 1,
   tree: '00000000000000a7',
   table: '00000000000000b7',

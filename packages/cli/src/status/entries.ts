@@ -33,6 +33,10 @@ export interface BalancerEntry extends AgentEntry {
   readonly tree: string | undefined;
   readonly table: string | undefined;
   readonly onlyHost: string | undefined;
+  /** Where it has its virtual addresses; undefined also if others give it those. */
+  readonly vipInterface: string | undefined;
+  /** Virtual services that its kernel refuses something of, the first few. */
+  readonly refused: readonly string[];
 }
 
 export function readHostEntry(text: string): HostEntry {
@@ -50,6 +54,8 @@ export function readBalancerEntry(text: string): BalancerEntry {
     tree: word(fields, 'tree'),
     table: word(fields, 'table'),
     onlyHost: word(fields, 'onlyHost'),
+    vipInterface: word(fields, 'vipInterface'),
+    refused: words(fields, 'refused'),
   };
 }
 
@@ -77,6 +83,11 @@ function agentEntry(fields: Fields): AgentEntry {
 function word(fields: Fields, name: string): string | undefined {
   const value = fields[name];
   return typeof value === 'string' ? value : undefined;
+}
+
+function words(fields: Fields, name: string): readonly string[] {
+  const value = fields[name];
+  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [];
 }
 
 function flag(fields: Fields, name: string): boolean | undefined {

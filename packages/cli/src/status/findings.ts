@@ -80,13 +80,17 @@ function ofAllBalancers({ balancers, services, url }: Overview): readonly Findin
 /** A drain takes away the virtual addresses of those that have them themselves. */
 function withoutAddresses(balancers: readonly BalancerView[]): readonly Finding[] {
   const edge = balancers.filter(({ life, onlyHost }) => life !== 'gone' && onlyHost === undefined);
-  const isOut = ({ drained, vipInterface }: BalancerView) => drained !== undefined && vipInterface !== undefined;
-  if (edge.length === 0 || !edge.every(isOut)) return [];
+  if (edge.length === 0 || !edge.every(hasNoAddresses)) return [];
   const names = edge.map(({ name }) => name);
-  const message = `all are drained (${names.join(', ')}): no virtual address can be reached; clusterf undrain balancer NAME`;
+  const message = `all are drained (${names.join(', ')}): no virtual address can be reached; clusterf undrain balancer ${names[0]}`;
   return [{ about: 'balancers', message }];
 }
 
+function hasNoAddresses({ drained, vipInterface }: BalancerView): boolean {
+  return drained !== undefined && vipInterface !== undefined;
+}
+
+/** @param living balancers */
 function ofLiving(living: readonly BalancerView[], published: boolean, url: string): readonly Finding[] {
   if (living.length === 0 && published && url.startsWith('etcd'))
     return [
@@ -156,20 +160,20 @@ function ofService(service: ServiceView): readonly Finding[] {
   if (backends === 0) return [found('it has no backends: connections to it are refused')];
   // Why it is not published is said of its frontend.
   if (virtualServices.length === 0 || unserved.length === 0) return [];
-  const ofIt = `of its ${some(backends, 'backend')}`;
-  if (taking > 0)
-    return [
-      found(
-        `nothing takes new connections at ${listed(unserved, unserved.length, 'virtual service')}, though ${taking} ${ofIt} take elsewhere`,
-      ),
-    ];
-  return [found(`none ${ofIt} takes new connections: ${whyNone(service)}`)];
+  const none =
+    backends === 1
+      ? 'its only backend takes no new connections'
+      : `none of its ${backends} backends takes new connections`;
+  if (taking > 0) return [found(`${none} at ${listed(unserved, unserved.length, 'virtual service')}`)];
+  return [found(`${none}: ${whyNone(service)}`)];
 }
 
 function whyNone({ backends, drained, unusable }: ServiceView): string {
   const left = backends - drained - unusable;
-  if (drained === backends) return 'all are drained';
-  if (unusable === backends) return 'no balancer can use them (clusterf explain SERVICE/BACKEND says why)';
+  const isOne = backends === 1;
+  if (drained === backends) return isOne ? 'it is drained' : 'all are drained';
+  if (unusable === backends)
+    return `no balancer can use ${isOne ? 'it' : 'them'} (clusterf explain SERVICE/BACKEND says why)`;
   if (left === backends) return 'weight 0';
   return [
     ...(drained > 0 ? [`${drained} drained`] : []),

@@ -1,6 +1,7 @@
 /** What a tree says of itself and of the agents that use it. Pure. */
-import { type Desired, drainsOf, Planner } from '@clusterf/ipvs-agent';
+import { type Desired, drainsOf, type PlannedEntry, Planner } from '@clusterf/ipvs-agent';
 import {
+  type Backend,
   balancerStatusKey,
   type Config,
   ConfigTree,
@@ -53,12 +54,16 @@ export interface ServiceView {
   /** `tcp 10.0.0.1:80`, of those that are its own. */
   readonly virtualServices: readonly string[];
   readonly scheduler: string | undefined;
+  /** Of these, those that nothing takes new connections at. */
+  readonly unserved: readonly string[];
   readonly backends: number;
   /** Of these, those that take new connections, and their weights together. */
   readonly taking: number;
   readonly weight: number;
   /** Of these, those that an operator has drained, by themselves or with their host. */
   readonly drained: number;
+  /** Of the others, those that a balancer makes no destination of: no port that is published, say, or left out by a route. */
+  readonly unusable: number;
 }
 
 export interface Overview {
@@ -83,7 +88,7 @@ export function overview(reading: TreeReading, before: ReadonlySet<string> = new
   const { config, problems } = tree;
   const planner = new Planner({ method: 'masq', scheduler: 'wlc', elide: false });
   planner.update(config, { services: new Set(config.services.keys()), routes: true, hosts: new Set() });
-  const virtualServices = virtualServicesOf(planner.desired);
+  const planned = plannedByService(planner.desired);
   const digests = new Set([...before, tree.digest(0)]);
   return {
     url,
@@ -91,7 +96,7 @@ export function overview(reading: TreeReading, before: ReadonlySet<string> = new
     hosts: hostViews(reading, config),
     balancers: balancerViews(reading, config, digests),
     services: [...config.services]
-      .map(([name, service]) => serviceView(name, service, virtualServices.get(name) ?? [], config))
+      .map(([name, service]) => serviceView(name, service, planned.get(name) ?? new Map(), config))
       .toSorted(byName),
     routes: config.routes.size,
     problems: [...problems, ...planner.problems],
@@ -99,11 +104,13 @@ export function overview(reading: TreeReading, before: ReadonlySet<string> = new
 }
 
 /** By service, as far as they are its own: what another has claimed is not. */
-function virtualServicesOf(desired: Desired): ReadonlyMap<string, readonly string[]> {
-  const keys = new Map<string, string[]>();
-  for (const [key, { service }] of desired)
-    keys.set(service.serviceName, [...(keys.get(service.serviceName) ?? []), key]);
-  return keys;
+function plannedByService(desired: Desired): ReadonlyMap<string, Desired> {
+  const planned = new Map<string, Map<string, PlannedEntry>>();
+  for (const [key, entry] of desired) {
+    const { serviceName } = entry.service;
+    planned.set(serviceName, (planned.get(serviceName) ?? new Map<string, PlannedEntry>()).set(key, entry));
+  }
+  return planned;
 }
 
 function hostViews(reading: TreeReading, { services, drains }: Config): readonly HostView[] {
@@ -152,27 +159,29 @@ function balancerViews(
     .toSorted(byName);
 }
 
-function serviceView(
-  name: string,
-  service: Service,
-  virtualServices: readonly string[],
-  { drains }: Config,
-): ServiceView {
+function serviceView(name: string, service: Service, planned: Desired, { drains }: Config): ServiceView {
   const { frontend, backends } = service;
-  const drained = [...backends].filter(
-    ([backend, value]) => drainsOf(name, backend, value, drains, undefined).length > 0,
+  const used = new Set(
+    [...planned.values()].flatMap(({ destinations }) => [...destinations.values()].flatMap((each) => each.backends)),
   );
-  const out = new Set(drained.map(([backend]) => backend));
-  const weights = [...backends].flatMap(([backend, { weight }]) => (weight > 0 && !out.has(backend) ? [weight] : []));
+  const unserved = [...planned].filter(([, { destinations }]) =>
+    [...destinations.values()].every(({ weight }) => weight === 0),
+  );
+  const isDrained = (backend: string, value: Backend) => drainsOf(name, backend, value, drains, undefined).length > 0;
+  const left = [...backends].filter(([backend, value]) => !isDrained(backend, value));
+  const usable = left.filter(([backend]) => used.has(backend));
+  const weights = usable.map(([, { weight }]) => weight).filter((weight) => weight > 0);
   return {
     name,
     hasFrontend: frontend !== undefined,
-    virtualServices,
+    virtualServices: [...planned.keys()],
+    unserved: unserved.map(([key]) => key),
     scheduler: frontend?.scheduler,
     backends: backends.size,
     taking: weights.length,
     weight: weights.reduce((sum, weight) => sum + weight, 0),
-    drained: drained.length,
+    drained: backends.size - left.length,
+    unusable: left.length - usable.length,
   };
 }
 

@@ -53,7 +53,11 @@ describe('of a balancer, it is told that', () => {
     ],
     [
       { retrying: 1 },
-      'its kernel refuses something of 1 virtual service; there, its log and curl http://127.0.0.1:9780/status say which',
+      'its kernel refuses something of 1 virtual service; there, its log and curl http://127.0.0.1:9780/status say why',
+    ],
+    [
+      { retrying: 7, refused: ['tcp 10.0.0.1:80', 'tcp 10.0.0.2:80'] },
+      'its kernel refuses something of tcp 10.0.0.1:80, tcp 10.0.0.2:80 and 5 more; there, its log and curl http://127.0.0.1:9780/status say why',
     ],
     [{ quarantined: 2 }, 'it goes by the last good value of 2 entries that cannot be read'],
     [
@@ -73,6 +77,33 @@ describe('of a balancer, it is told that', () => {
   test('there is none, though something is published', () => {
     const { 'balancers/lb1/status': _, 'balancers/lb2/status': __, ...rest } = WELL;
     expect(wrong(rest)).toEqual([expect.stringMatching(/^balancers: none is there/)]);
+  });
+
+  describe('its virtual addresses are taken away by a drain,', () => {
+    const edge = { ...LB, vipInterface: 'clusterf0' };
+    const both = { ...WELL, 'balancers/lb1/status': edge, 'balancers/lb2/status': edge };
+    const [one, other] = [{ 'drain/balancers/lb1': {} }, { 'drain/balancers/lb2': {} }];
+
+    test('and so are those of all others', () => {
+      expect(wrong({ ...both, ...one, ...other })).toEqual([
+        'balancers: all are drained (lb1, lb2): no virtual address can be reached; clusterf undrain balancer lb1',
+      ]);
+    });
+
+    test('not while another has them', () => {
+      expect(wrong({ ...both, ...one })).toEqual([]);
+    });
+
+    test('not where others than the agents give the balancers their addresses, which no drain takes away', () => {
+      expect(wrong({ ...WELL, ...one, ...other })).toEqual([]);
+    });
+
+    test('and a Docker host’s own balancer is none to have them instead', () => {
+      const own = { ...edge, onlyHost: 'h1' };
+      expect(wrong({ ...both, ...one, 'balancers/lb2/status': own })).toEqual([
+        expect.stringMatching(/^balancers: all are drained \(lb1\): /),
+      ]);
+    });
   });
 
   test('it wants another table than the others of the same tree', () => {
@@ -127,8 +158,37 @@ describe('of a service, it is told that', () => {
     ]);
   });
 
+  test('its backends have no port that it is published at: none takes connections', () => {
+    const entries = {
+      ...agents,
+      'services/web/frontend': frontend,
+      'services/web/backends/a': { ipv4: '10.1.0.1' },
+      'services/web/backends/b': { ipv4: '10.1.0.2', udp: 80 },
+    };
+    expect(overview(reading(entries)).services).toMatchObject([{ backends: 2, taking: 0, weight: 0, unusable: 2 }]);
+    expect(wrong(entries)).toEqual([
+      'service web: none of its 2 backends takes new connections: no balancer can use them (clusterf explain SERVICE/BACKEND says why)',
+    ]);
+    const more = {
+      ...entries,
+      'services/web/backends/c': { ...backend, weight: 0 },
+      'services/web/backends/d': backend,
+      'drain/backends/web/d': {},
+    };
+    expect(wrong(more)).toEqual([
+      'service web: none of its 4 backends takes new connections: 1 drained, 2 that no balancer can use, 1 of weight 0',
+    ]);
+  });
+
+  test('it is published where none of its backends takes connections, while others do elsewhere', () => {
+    expect(wrong({ ...WELL, 'services/web/frontend': { ipv4: '10.0.0.1', tcp: 80, udp: 53 } })).toEqual([
+      'service web: its only backend takes no new connections at udp 10.0.0.1:53',
+    ]);
+  });
+
   test('an entry cannot be read or is left out, in the words of the agents', () => {
     expect(wrong({ ...WELL, 'routes/r': { Prefix: '172.17.0.0/16' } })).toEqual([
+      'service web: its only backend takes no new connections: no balancer can use it (clusterf explain SERVICE/BACKEND says why)',
       'services/web/frontend: route r has no IPVSMethod: backends left out: 1',
     ]);
     expect(wrong({ ...WELL, 'services/web/backends/b': { ipv4: 'x' } })).toEqual([

@@ -156,3 +156,12 @@ test('services are published after their backends came, and before those of othe
     'services/b/backends/x',
   ]);
 });
+
+test('a scheduler that Linux has not is told of, and written: a kernel may have it', () => {
+  expect(said({ 'services/a/frontend': '{"ipv4":"10.0.0.1","tcp":80,"scheduler":"wlcc"}' }).findings).toEqual([
+    expect.stringMatching(
+      /^warning services\/a\/frontend scheduler "wlcc" is none that Linux has; expected one of rr, wrr, .*, twos: /,
+    ),
+  ]);
+  expect(said({ 'services/a/frontend': '{"ipv4":"10.0.0.1","tcp":80,"scheduler":"twos"}' }).findings).toEqual([]);
+});

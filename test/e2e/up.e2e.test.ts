@@ -184,18 +184,18 @@ describe('a machine alone', () => {
 
   test('is known to the commands that look at the machine, though no etcd is', async () => {
     await inKernel({ [await web('web1')]: 10 });
-    const labels = ['service=late', 'backend.tcp=8080', `frontend.ipv4=${VIP}`, 'frontend.tcp=80'];
+    const labels = ['service=wiki', 'backend.tcp=8080', `frontend.ipv4=${VIP}`, 'frontend.tcp=80'];
     const flags = labels.flatMap((label) => ['--label', `clusterf.${label}`]);
-    await stack.dockerd.docker('run', '-d', '--name', 'late', ...flags, SERVER_IMAGE);
-    await until('it is heard of', async () => (await get('/status')).text.includes('services/late/frontend'));
+    await stack.dockerd.docker('run', '-d', '--name', 'wiki1', ...flags, SERVER_IMAGE);
+    await until('it is heard of', async () => (await get('/status')).text.includes('services/wiki/frontend'));
 
     expect((await clusterf('explain', 'web1')).stdout).toMatch(
       /^web: registered as it should be\n +tcp 10\.107\.0\.1:80 /m,
     );
-    const late = await clusterf('explain', 'late');
-    expect(late).toMatchObject({ code: 0, stderr: '' });
-    expect(late.stdout).toContain(`late: frontend {"ipv4":"${VIP}"`);
-    expect(late.stdout).toMatch(/^ +tcp 10\.107\.0\.1:80 +left out: .*service web/m);
+    const wiki = await clusterf('explain', 'wiki1');
+    expect(wiki).toMatchObject({ code: 0, stderr: '' });
+    expect(wiki.stdout).toContain(`wiki: frontend {"ipv4":"${VIP}"`);
+    expect(wiki.stdout).toMatch(/^ +tcp 10\.107\.0\.1:80 +left out: .*service web/m);
     expect((await clusterf('explain', 'web/web1')).stdout).toMatch(/^web: registered\n/m);
 
     const findings: readonly { check: string; severity: string; found: string }[] = JSON.parse(

@@ -132,7 +132,8 @@ async function readMemory({ ipvsFwdMethod }: ExplainOptions): Promise<TreeView> 
   if (up === undefined)
     throw new FailureError('it is in the memory of clusterf up, of which none that could be asked runs here');
   const entries = await upEntries(up);
-  return { ...treeView(IN_MEMORY, entries, new Map(), ipvsFwdMethod), ofUp: true };
+  const url = `the memory of clusterf up, process ${up.pid}`;
+  return { ...treeView(url, entries, new Map(), ipvsFwdMethod), ofUp: true };
 }
 
 function print({ output }: ExplainOptions, text: string, data: unknown): void {

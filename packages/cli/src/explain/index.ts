@@ -13,7 +13,7 @@ import { checkName } from '@clusterf/model';
 import { type EditableTree, etcdOptions, openTree } from '@clusterf/store';
 import { asData, outputOption } from '../output.js';
 import { inWords } from '../tree/in-words.js';
-import { asUpIsTold, IN_MEMORY } from '../up/as-told.js';
+import { asUpIsTold, IN_MEMORY, type Told } from '../up/as-told.js';
 import { dockerAgentOptions } from '../up/command.js';
 import { findRunningUp } from '../up/running.js';
 import { VERSION } from '../version.js';
@@ -50,13 +50,19 @@ type ReadTree = () => Promise<TreeView>;
 
 /** `clusterf explain` @returns the exit code */
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
-  const told = await asUpIsTold(
-    command,
-    { argv, env },
-    (options, { registry = IN_MEMORY }) => dockerAgentOptions(options, registry),
-    findRunningUp,
-  );
-  return await runCommand(command, told.argv, told.env, async (options, { operands, signal }) =>
+  return await inWords(command, async () => {
+    const told = await asUpIsTold(
+      command,
+      { argv, env },
+      (options, { registry = IN_MEMORY }) => dockerAgentOptions(options, registry),
+      findRunningUp,
+    );
+    return await run(told);
+  });
+}
+
+async function run({ argv, env }: Told): Promise<number> {
+  return await runCommand(command, argv, env, async (options, { operands, signal }) =>
     inWords(command, async () => {
       const [subject, ...others] = operands;
       if (subject === undefined || others.length > 0)

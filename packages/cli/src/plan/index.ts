@@ -61,14 +61,20 @@ type PlanOptions = OptionsOf<typeof command>;
 
 /** `clusterf plan` @returns the exit code */
 export async function main(argv: readonly string[], env: Environment): Promise<number> {
-  const told = await asUpIsTold(
-    command,
-    { argv, env },
-    (options, { registry, sources }) =>
-      balancerOptions(options, registry === undefined ? [IN_MEMORY, ...sources] : sources),
-    findRunningUp,
-  );
-  return await runCommand(command, told.argv, told.env, async (options, context) =>
+  return await inWords(command, async () => {
+    const told = await asUpIsTold(
+      command,
+      { argv, env },
+      (options, { registry, sources }) =>
+        balancerOptions(options, registry === undefined ? [IN_MEMORY, ...sources] : sources),
+      findRunningUp,
+    );
+    return await run(told);
+  });
+}
+
+async function run({ argv, env }: Told): Promise<number> {
+  return await runCommand(command, argv, env, async (options, context) =>
     inWords(command, async () => {
       if (options.configSource.includes(IN_MEMORY)) throw new FailureError(await instead({ argv, env }));
       if (options.table && options.fromEmpty) throw new UsageError('--table and --from-empty exclude each other');

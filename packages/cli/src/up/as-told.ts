@@ -1,13 +1,6 @@
 /** Commands that take agents' options, where `clusterf up` is the agent: what is not given to them is as that is told. */
 import { readFileSync } from 'node:fs';
-import {
-  allOptions,
-  CommandError,
-  type CommandSpec,
-  type Environment,
-  type Option,
-  parseOptions,
-} from '@clusterf/daemon';
+import { allOptions, type CommandSpec, type Environment, type Option, parseOptions } from '@clusterf/daemon';
 import { argumentsFor } from './arguments.js';
 import { command, treePlace, type TreePlace, type UpOptions } from './command.js';
 import type { RunningUp } from './running.js';
@@ -30,6 +23,7 @@ export type OptionsWithin = (options: UpOptions, place: TreePlace) => Readonly<R
  *
  * @param within what the command would be told by it; what the command does not have is passed over
  * @param running looked for only if it is needed
+ * @throws ConfigurationError for a file that `clusterf up` would not take either, and UsageError for such an environment
  */
 export async function asUpIsTold(
   spec: CommandSpec,
@@ -48,7 +42,6 @@ export async function asUpIsTold(
   const ofUp = spellings(command);
   if (file !== undefined && keys.some((key) => !names.has(key) && ofUp.has(key))) {
     const options = await fromFile(file, env);
-    if (options === undefined) return { argv, env };
     const rest = { argv: withoutConfig(argv), env: { ...env, CLUSTERF_CONFIG: undefined } };
     return before(rest, spec, within(options, treePlace(options)), given);
   }
@@ -72,15 +65,10 @@ function before(
   return { argv: [...more, ...argv], env };
 }
 
-/** @returns undefined if `clusterf up` would not take it either, which is left to the command to say */
-async function fromFile(file: string, env: Environment): Promise<UpOptions | undefined> {
-  try {
-    const parsed = await parseOptions(command, [`--config=${file}`], env);
-    return parsed.kind === 'run' ? parsed.options : undefined;
-  } catch (thrown) {
-    if (thrown instanceof CommandError) return undefined;
-    throw thrown;
-  }
+async function fromFile(file: string, env: Environment): Promise<UpOptions> {
+  const parsed = await parseOptions(command, [`--config=${file}`], env);
+  if (parsed.kind !== 'run') throw new TypeError('nothing was asked for but options');
+  return parsed.options;
 }
 
 /** Long names by all their spellings. */

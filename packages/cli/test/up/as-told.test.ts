@@ -93,7 +93,7 @@ describe('the configuration file of clusterf up', () => {
 
   test('is refused for an option that nobody has', async () => {
     const path = await file({ ...FILE, allowfrontend: [] });
-    await expect(told(explain, ['--config', path])).rejects.toThrow(/up\.json: unknown option/);
+    await expect(told(explain, ['--config', path])).rejects.toThrow(/up\.json: unknown option "allowfrontend"/);
   });
 });
 

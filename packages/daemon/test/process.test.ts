@@ -231,7 +231,12 @@ describe('output that cannot be written', () => {
   }`;
 
   /** The same with standard output in a file, of which the shell says how large it may get. */
-  async function runInto(path: string, body: string, { argv = [], more = ATTENDED, limit = 'unlimited' } = {}) {
+  async function runInto(
+    path: string,
+    body: string,
+    options: { readonly argv?: readonly string[]; readonly more?: string; readonly limit?: string } = {},
+  ) {
+    const { argv = [], more = ATTENDED, limit = 'unlimited' } = options;
     await using file = await open(path, 'a');
     const words = ['-c', 'ulimit -f "$0"; exec "$@"', limit, process.execPath, ...argumentsFor(body, argv, more)];
     const child = spawn('sh', words, { stdio: ['ignore', file.fd, 'pipe'] });

@@ -19,6 +19,9 @@ export function treeSideText(side: TreeSide, wanted?: { readonly value: string |
   const lines = [
     ...(found !== undefined && found !== wanted?.value ? [found] : []),
     ...(isAsWanted || isAway ? [] : [`${agent} runs with other options than are given here, or is a moment behind`]),
+    ...(isAsWanted || isAway || ofUp || found !== undefined
+      ? []
+      : ['or etcd refuses it: the log of the docker-agent and its /status say so']),
     ...(isAway ? [`${agent} is not in the tree: look whether it runs`] : []),
     ...(found === undefined || hasFrontend ? [] : [`service ${service} has no frontend: it is not published`]),
     ...(drains.length === 0

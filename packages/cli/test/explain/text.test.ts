@@ -51,6 +51,15 @@ describe('a backend of a container', () => {
     expect(said(TREE, { value: undefined })[0]).toBe('web: registered, and it should not be; its lease has 8 s left');
   });
 
+  test('is not registered, though somebody is there to do it', () => {
+    const { 'services/web/frontend': frontend, 'hosts/h1/status': host } = TREE;
+    expect(said({ 'services/web/frontend': frontend, 'hosts/h1/status': host }, { value: VALUE })).toEqual([
+      'web: not registered, and it should be',
+      '  the docker-agent of h1 runs with other options than are given here, or is a moment behind',
+      '  or etcd refuses it: the log of the docker-agent and its /status say so',
+    ]);
+  });
+
   test('is not registered, since nobody does it', () => {
     expect(said({ 'services/web/frontend': TREE['services/web/frontend'] }, { value: VALUE })).toEqual([
       'web: not registered, and it should be',

@@ -22,15 +22,14 @@ async function main(words: readonly string[]): Promise<number> {
     print: (line: string) => void process.stdout.write(`${line}\n`),
   };
   const results: LayerResult[] = [];
-  for (const stage of STAGES) {
-    const waiting = stage.filter(
-      (layer) => (layers.length === 0 || layers.includes(layer)) && (files.get(layer)?.length ?? 0) > 0,
-    );
-    const track = async () => {
-      for (let layer = waiting.shift(); layer !== undefined; layer = waiting.shift())
-        results.push(await runLayer(layer, options));
-    };
-    await Promise.all([track(), track()]);
+  for (const tracks of STAGES) {
+    const running = tracks.map(async (track) => {
+      for (const layer of track) {
+        const isWanted = layers.length === 0 || layers.includes(layer);
+        if (isWanted && (files.get(layer)?.length ?? 0) > 0) results.push(await runLayer(layer, options));
+      }
+    });
+    await Promise.all(running);
   }
   const counts = count(results);
   if (counts.passed + counts.failed === 0)

@@ -25,6 +25,11 @@ export class ManualClock implements Clock {
     return () => void this.#timers.delete(timer);
   }
 
+  /** So many milliseconds that somebody is busy for: timers that are due meanwhile are late. */
+  pass(ms: number): void {
+    this.#now += ms;
+  }
+
   /** Lets so many milliseconds pass, timer by timer, each with what follows from it. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
@@ -33,11 +38,11 @@ export class ManualClock implements Clock {
       const [next] = [...this.#timers].filter(({ at }) => at <= end).toSorted((a, b) => a.at - b.at);
       if (next === undefined) break;
       this.#timers.delete(next);
-      this.#now = next.at;
+      this.#now = Math.max(this.#now, next.at);
       next.callback();
       await settled();
     }
-    this.#now = end;
+    this.#now = Math.max(this.#now, end);
     await settled();
   }
 }

@@ -263,14 +263,16 @@ export class DockerWatch {
   }
 
   #tell(): void {
-    const { clock, onView } = this.#options;
+    const { onView } = this.#options;
+    // Of one moment: a container that grows up meanwhile is in the view or is waited for.
+    const now = this.#now();
     try {
-      onView(this.#picture.view(this.#now()), this.#picture.unsure);
+      onView(this.#picture.view(now), this.#picture.unsure);
     } catch (thrown) {
       this.#bug = toError(thrown);
       throw this.#bug;
     }
-    const next = this.#picture.untilNextView(clock.now());
+    const next = this.#picture.untilNextView(now.ours);
     if (next !== undefined) this.#telling.actIn(next);
   }
 }

@@ -229,6 +229,17 @@ describe('a stream that went deaf', () => {
 });
 
 describe('--min-uptime', () => {
+  test('one that comes to run for long enough while all else is told is told as well', async () => {
+    const one = scene(() => one.clock.pass(50), 10_000);
+    const { docker, clock, stop, views, watch } = one;
+    docker.containers.set('a', up('a', { startedAt: docker.now - 9_980 }));
+    const running = watch.run(stop.signal);
+    await clock.advance(1_000);
+    expect([views[0], views.at(-1)]).toEqual([[], ['a']]);
+    stop.abort();
+    await running;
+  });
+
   test('a container that runs for less is told when it has run for long enough, by Docker’s clock', async () => {
     const { docker, clock, stop, views, watch } = scene(undefined, 10_000);
     docker.containers.set('old', up('old', { startedAt: docker.now - 10_000 }));

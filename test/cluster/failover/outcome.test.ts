@@ -54,7 +54,7 @@ test('clients are steady once the last long silence, break and slow request is o
   const troubles = [{ began: BEGAN + 100, took: 1020 }];
   const { steady, requests } = outcomeOf(observe({ conversations: [conversation(1, { silences })], troubles }));
   expect(steady).toBe(1120);
-  expect(requests).toEqual({ total: 0, failed: 0, troubled: 100, slowest: 1020 });
+  expect(requests).toEqual({ total: 0, failed: 0, reasons: [], troubled: 100, slowest: 1020 });
 });
 
 test('nothing that anybody noticed is steady from the beginning', () => {

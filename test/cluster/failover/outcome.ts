@@ -47,6 +47,8 @@ export interface Outcome {
   readonly requests: {
     readonly total: number;
     readonly failed: number;
+    /** Why, each reason once. */
+    readonly reasons: readonly string[];
     /** Of those that did not fail, in milliseconds, if it was slow at all. */
     readonly slowest: number;
     /** From the event on until the last one began that failed or was slow. */
@@ -104,6 +106,7 @@ export function outcomeOf({ report, began, converged, moved, destinations }: Obs
     requests: {
       total: report.requests,
       failed: troubles.filter(({ error }) => error !== undefined).length,
+      reasons: [...new Set(troubles.flatMap(({ error = [] }) => error))],
       troubled: Math.max(began, ...troubles.map((trouble) => trouble.began)) - began,
       slowest: Math.max(0, ...troubles.filter(({ error }) => error === undefined).map(({ took }) => took)),
     },

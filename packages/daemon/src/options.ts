@@ -97,7 +97,7 @@ function environmentSettings(specs: ReadonlyMap<string, Option>, env: Environmen
   const settings = new Map<string, Setting>();
   for (const [name, option] of specs) {
     for (const spelling of [name, ...aliases(option)]) {
-      const variable = `CLUSTERF_${spelling.replaceAll('-', '_').toUpperCase()}`;
+      const variable = environmentVariable(spelling);
       const text = env[variable];
       if (text === undefined || settings.has(name)) continue;
       const raw = option.type === 'list' ? text.split(/\s+/).filter((word) => word !== '') : text;
@@ -137,6 +137,12 @@ function readJsonObject(path: string): object {
   return content;
 }
 
-function camelCase(name: string): string {
+/** Where an option's parsed value is found, by its long name. */
+export function camelCase(name: string): string {
   return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** What sets an option, by its long name or an alias. */
+export function environmentVariable(name: string): string {
+  return `CLUSTERF_${name.replaceAll('-', '_').toUpperCase()}`;
 }

@@ -16,6 +16,7 @@ import {
   type Rehearsal,
   rehearse,
 } from '@clusterf/ipvs-agent';
+import { shellWord } from '@clusterf/store';
 import { openedKernel } from '../kernel.js';
 import { inWords } from '../tree/in-words.js';
 import { upArguments } from '../up/arguments.js';
@@ -91,13 +92,8 @@ async function instead({ argv, env }: Told): Promise<string> {
   const options = up === undefined ? (file === undefined ? [] : [`--config=${file}`]) : await upArguments(up.options);
   return (
     `the tree is in the memory of ${who}, and made of labels that this command does not read; ` +
-    `what would change is printed, beside it, by: ${['clusterf up --noop --once', ...options.map(quoted)].join(' ')}`
+    `what would change is printed, beside it, by: ${['clusterf up --noop --once', ...options.map(shellWord)].join(' ')}`
   );
-}
-
-/** As a shell takes it. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 async function planned(options: PlanOptions, context: CommandContext): Promise<string> {

@@ -1,4 +1,4 @@
-import { allOptions, type CommandSpec, formatDuration, type Option, parseOptions } from '@clusterf/daemon';
+import { allOptions, camelCase, type CommandSpec, formatDuration, type Option, parseOptions } from '@clusterf/daemon';
 import { command, type UpOptions } from './command.js';
 
 /** Options as a command has parsed them, by their camel-cased names. */
@@ -27,8 +27,4 @@ export async function upArguments(options: UpOptions): Promise<readonly string[]
 
 function written({ type }: Option, value: unknown): string {
   return type === 'duration' && typeof value === 'number' ? formatDuration(value) : String(value);
-}
-
-function camelCase(name: string): string {
-  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,6 +1,13 @@
 /** Commands that take agents' options, where `clusterf up` is the agent: what is not given to them is as that is told. */
 import { readFileSync } from 'node:fs';
-import { allOptions, type CommandSpec, type Environment, type Option, parseOptions } from '@clusterf/daemon';
+import {
+  allOptions,
+  type CommandSpec,
+  type Environment,
+  environmentVariable,
+  type Option,
+  parseOptions,
+} from '@clusterf/daemon';
 import { argumentsFor } from './arguments.js';
 import { command, treePlace, type TreePlace, type UpOptions } from './command.js';
 import type { RunningUp } from './running.js';
@@ -35,7 +42,7 @@ export async function asUpIsTold(
   const names = spellings(spec);
   const given = new Set([
     ...argv.flatMap((word) => names.get(/^--([^=]+)/.exec(word)?.[1] ?? '') ?? []),
-    ...[...names].flatMap(([spelling, name]) => (env[variable(spelling)] === undefined ? [] : name)),
+    ...[...names].flatMap(([spelling, name]) => (env[environmentVariable(spelling)] === undefined ? [] : name)),
   ]);
   const file = configFile(argv, env);
   const keys = file === undefined ? [] : keysIn(file);
@@ -78,10 +85,6 @@ function spellings(spec: CommandSpec): ReadonlyMap<string, string> {
       [name, ...(typeof alias === 'string' ? [alias] : alias)].map((spelling) => [spelling, name] as const),
     ),
   );
-}
-
-function variable(name: string): string {
-  return `CLUSTERF_${name.replaceAll('-', '_').toUpperCase()}`;
 }
 
 /** `--config`, of whatever command. */
